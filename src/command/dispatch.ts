@@ -1,0 +1,43 @@
+import type { AnyAggregate, Metadata, Position, RecordedEvent, Version } from '../define/index.ts'
+import type { Token } from '../log/index.ts'
+
+/** How a command is sent. */
+export interface DispatchOptions {
+  /** Default `default`. */
+  readonly tenant?: string
+  /** The same (tenant, command, id) has the same outcome, however often it is sent. Default: a new id. */
+  readonly commandId?: string
+  /** Decide only on this version of the stream; otherwise `command/version-mismatch`. Default: on whatever is newest. */
+  readonly expectedVersion?: Version
+  /** Correlation, causation, actor and trace context of the events. */
+  readonly metadata?: Omit<Metadata, 'commandId'>
+}
+
+/** What became of a command that was accepted. What was not is thrown, with a code. */
+export interface Dispatched {
+  /** The events it appended: none where there was nothing to do. */
+  readonly events: readonly RecordedEvent[]
+  /** The stream's version after it. */
+  readonly version: Version
+  /** The log's position that holds all of it. */
+  readonly position: Position
+  /** Give it to a query as `after` to read what this command wrote. */
+  readonly token: Token
+  /** This command id had been carried out before; the outcome is the first one. */
+  readonly repeated: boolean
+}
+
+type InputOf<A extends AnyAggregate, Name extends keyof A['commands']> = A['commands'][Name] extends {
+  readonly decide: (state: never, input: infer Input, context: never) => unknown
+}
+  ? Input
+  : never
+
+/** Sends a command to one stream of an aggregate. */
+export type Dispatch = <A extends AnyAggregate, Name extends keyof A['commands'] & string>(
+  aggregate: A,
+  streamId: string,
+  command: Name,
+  input: InputOf<A, Name>,
+  options?: DispatchOptions,
+) => Promise<Dispatched>

@@ -1,0 +1,1 @@
+export type { Dispatch, Dispatched, DispatchOptions } from './dispatch.ts'

@@ -1,0 +1,56 @@
+import type { AnyEvents, EventOf, NewEventOf, TypeOf, Version } from './events.ts'
+import type { Rejection } from './reject.ts'
+import type { Schema } from './schema.ts'
+
+/** What a decision may know beside state and input. Time comes from here, so that a decision stays pure. */
+export interface DecisionContext {
+  readonly tenant: string
+  readonly streamId: string
+  /** The version of the state decided on: 0 where the stream has no event yet. */
+  readonly version: Version
+  /** The engine's clock when the command was taken, ISO 8601 in UTC with milliseconds. */
+  readonly now: string
+}
+
+/** One command of an aggregate. */
+export interface Command<Contract extends AnyEvents, State, Input> {
+  readonly input: Schema<Input>
+  /** `existing`: refuse a stream without events. `new`: refuse one that has any. Default: both will do. */
+  readonly stream?: 'existing' | 'new'
+  /** Pure. The events to append (none: nothing to do), or `reject(…)`. */
+  readonly decide: (state: State, input: Input, context: DecisionContext) => readonly NewEventOf<Contract>[] | Rejection
+}
+
+/** A consistency boundary: state folded from one stream, and the commands that are decided on it. */
+export interface Aggregate<Contract extends AnyEvents, State, Inputs> {
+  readonly kind: 'aggregate'
+  readonly events: Contract
+  readonly initial: () => State
+  readonly evolve: Evolve<Contract, State>
+  readonly commands: { readonly [Name in keyof Inputs]: Command<Contract, State, Inputs[Name]> }
+}
+
+type Evolve<Contract extends AnyEvents, State> = {
+  readonly [Type in TypeOf<Contract>]: (state: State, event: EventOf<Contract, Type>) => NoInfer<State>
+}
+
+export type AnyAggregate = Aggregate<any, any, any>
+
+/**
+ * Declares an aggregate.
+ *
+ * @param contract the events it decides: `events(…)`.
+ * @param definition.initial the state of a stream without events. Annotate what it returns: `(): OrderState => …`.
+ * @param definition.evolve for each event of the contract, the state after it. Pure.
+ * @param definition.commands for each command its input's schema and its decision.
+ */
+export function aggregate<Contract extends AnyEvents, const State, const Inputs>(
+  contract: Contract,
+  definition: {
+    readonly initial: () => State
+    readonly evolve: Evolve<Contract, State>
+    readonly commands: { readonly [Name in keyof Inputs]: Command<Contract, State, Inputs[Name]> }
+  },
+): Aggregate<Contract, State, Inputs> {
+  return { kind: 'aggregate', events: contract, ...definition }
+}

@@ -1,0 +1,201 @@
+import type { AnyAggregate } from './aggregate.ts'
+import { type Column, columnsOf } from './columns.ts'
+import { BifoldError } from './errors.ts'
+import type { AnyEvents, EventType } from './events.ts'
+import type { AnyProjection } from './projection.ts'
+import type { AnyQuery } from './query.ts'
+
+interface Definitions {
+  readonly name: string
+  readonly aggregates: readonly AnyAggregate[]
+  readonly projections: readonly AnyProjection[]
+  readonly queries: readonly AnyQuery[]
+  readonly contracts: readonly AnyEvents[]
+}
+
+/** Throws the `define/…` error of the first thing that is wrong. Types catch most of it earlier; this catches the rest. */
+export function checkDefinitions({ name, aggregates, projections, queries, contracts }: Definitions): void {
+  mustBeKebab(`app('${name}')`, name)
+  mustDiffer(contracts.map(contract => ({ place: `events('${contract.category}')`, name: contract.category })))
+  mustDiffer(aggregates.map(aggregate => ({ place: placeOf(aggregate), name: aggregate.events.category as string })))
+  mustDiffer(projections.map(projection => ({ place: placeOf(projection), name: projection.name })))
+  mustDiffer(queries.map(query => ({ place: placeOf(query), name: query.name })))
+  contracts.forEach(checkContract)
+  mustDiffer(
+    contracts.flatMap(({ category, types }) =>
+      Object.keys(types).map(type => ({ place: `events('${category}')`, name: type })),
+    ),
+  )
+  aggregates.forEach(checkAggregate)
+  for (const projection of projections) checkProjection(projection, contracts)
+  for (const query of queries) checkQuery(query, projections)
+}
+
+function placeOf(definition: AnyAggregate | AnyProjection | AnyQuery): string {
+  return definition.kind === 'aggregate'
+    ? `aggregate('${definition.events.category}')`
+    : `${definition.kind}('${definition.name}')`
+}
+
+const kebab = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/
+const pascal = /^[A-Z][A-Za-z0-9]*$/
+
+function mustBeKebab(place: string, name: string): void {
+  if (!kebab.test(name) || name.length > 48) {
+    throw new BifoldError('define/invalid-name', {
+      place,
+      name,
+      rule: 'it must be in kebab-case and have at most 48 characters',
+    })
+  }
+}
+
+function mustBePascal(place: string, name: string): void {
+  if (!pascal.test(name) || name.length > 64) {
+    throw new BifoldError('define/invalid-name', {
+      place,
+      name,
+      rule: 'it must be in PascalCase and have at most 64 characters',
+    })
+  }
+}
+
+function mustDiffer(named: readonly { readonly place: string; readonly name: string }[]): void {
+  const seen = new Set<string>()
+  for (const { place, name } of named) {
+    if (seen.has(name)) throw new BifoldError('define/duplicate-name', { place, name })
+    seen.add(name)
+  }
+}
+
+function checkContract(contract: AnyEvents): void {
+  const place = `events('${contract.category}')`
+  mustBeKebab(place, contract.category)
+  for (const type of Object.values(contract.types)) {
+    mustBePascal(place, type.type)
+    checkUpcast(`${place}.${type.type}`, type)
+  }
+}
+
+function checkUpcast(place: string, { schemaVersion, upcast }: EventType): void {
+  if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) {
+    throw new BifoldError('define/invalid-upcast', {
+      place,
+      problem: `schemaVersion must be a whole number from 1, not ${schemaVersion}`,
+    })
+  }
+  for (let version = 1; version < schemaVersion; version++) {
+    if (typeof upcast[version] !== 'function') {
+      throw new BifoldError('define/invalid-upcast', {
+        place,
+        problem: `upcast.${version} is missing: it turns version ${version} into version ${version + 1}`,
+      })
+    }
+  }
+  for (const version of Object.keys(upcast)) {
+    if (!(Number(version) >= 1 && Number(version) < schemaVersion)) {
+      throw new BifoldError('define/invalid-upcast', {
+        place,
+        problem: `upcast.${version} leads from no past version; the newest is ${schemaVersion}`,
+      })
+    }
+  }
+}
+
+function checkAggregate(aggregate: AnyAggregate): void {
+  const place = placeOf(aggregate)
+  const types = Object.keys(aggregate.events.types)
+  for (const type of types) {
+    if (typeof aggregate.evolve[type] !== 'function') throw new BifoldError('define/unhandled-event', { place, type })
+  }
+  for (const type of Object.keys(aggregate.evolve)) {
+    if (!types.includes(type)) throw new BifoldError('define/unknown-event', { place: `${place}.evolve`, type })
+  }
+  for (const command of Object.keys(aggregate.commands)) mustBePascal(`${place}.commands`, command)
+}
+
+function checkProjection(projection: AnyProjection, contracts: readonly AnyEvents[]): void {
+  const place = placeOf(projection)
+  mustBeKebab(place, projection.name)
+  for (const contract of projection.from) {
+    if (!contracts.includes(contract)) {
+      throw new BifoldError('define/unknown-contract', { place: `${place}.from`, category: contract.category })
+    }
+  }
+  if (!Number.isSafeInteger(projection.version) || projection.version < 1) {
+    throw new BifoldError('define/invalid-definition', { place, problem: 'version must be a whole number from 1' })
+  }
+  const types = new Set(projection.from.flatMap(contract => Object.keys(contract.types)))
+  for (const type of Object.keys(projection.on)) {
+    if (!types.has(type)) throw new BifoldError('define/unknown-event', { place: `${place}.on`, type })
+  }
+  checkKeys(projection, place, types)
+  checkIndexes(projection, place, checkColumns(projection, place))
+}
+
+function checkKeys({ key, on }: AnyProjection, place: string, types: ReadonlySet<string>): void {
+  if (key === 'stream') return
+  for (const type of Object.keys(key)) {
+    if (!types.has(type)) throw new BifoldError('define/unknown-event', { place: `${place}.key`, type })
+  }
+  for (const type of Object.keys(on)) {
+    if (key[type] === undefined) {
+      throw new BifoldError('define/invalid-definition', {
+        place: `${place}.key`,
+        problem: `it says nothing about ${type}, which \`on\` folds`,
+      })
+    }
+  }
+}
+
+function checkColumns(projection: AnyProjection, place: string): readonly Column[] {
+  const derived = columnsOf(projection.state)
+  if ('problem' in derived) throw new BifoldError('define/invalid-row', { place: `${place}.state`, ...derived })
+  for (const { name } of derived.columns) {
+    if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name) || name.length > 63) {
+      throw new BifoldError('define/invalid-row', {
+        place: `${place}.state`,
+        column: name,
+        problem: 'a column begins with a letter, goes on with letters, digits and _, and has at most 63 characters',
+      })
+    }
+  }
+  return derived.columns
+}
+
+const indexable = new Set(['text', 'bigint', 'double', 'boolean', 'timestamp'])
+
+function checkIndexes({ indexes }: AnyProjection, place: string, columns: readonly Column[]): void {
+  for (const index of indexes) {
+    if (index.length === 0 || new Set(index).size < index.length) {
+      throw new BifoldError('define/invalid-index', {
+        place,
+        column: index.join(', '),
+        problem: 'it needs one column or more, each once',
+      })
+    }
+    for (const name of index) {
+      const column = columns.find(candidate => candidate.name === name)
+      const problem =
+        column === undefined
+          ? 'there is no such column'
+          : !indexable.has(column.type)
+            ? `a column of type ${column.type} has no order`
+            : column.nullable
+              ? 'it may be null, and null has no place in an order that is the same in every store'
+              : undefined
+      if (problem !== undefined) throw new BifoldError('define/invalid-index', { place, column: name, problem })
+    }
+  }
+}
+
+function checkQuery(query: AnyQuery, projections: readonly AnyProjection[]): void {
+  const place = placeOf(query)
+  mustBeKebab(place, query.name)
+  const views = query.ask.verb === 'native' ? Object.values(query.ask.views) : [query.from]
+  for (const view of views) {
+    if (!projections.includes(view)) {
+      throw new BifoldError('define/unknown-projection', { place, projection: view.name })
+    }
+  }
+}

@@ -1,0 +1,16 @@
+export type {
+  Anchor,
+  AppendOutcome,
+  AppendRequest,
+  CommandKey,
+  CommandOutcome,
+  EventLog,
+  Expected,
+  Page,
+  ReadOptions,
+  StreamKey,
+} from './log.ts'
+export { defaultTenant, origin } from './log.ts'
+export { type Runtime, systemRuntime } from './runtime.ts'
+export type * from './storage.ts'
+export { anchorOf, type Token, tokenOf } from './token.ts'

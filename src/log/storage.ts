@@ -1,0 +1,90 @@
+import type { Position, Version } from '../define/index.ts'
+import type { Anchor, CommandKey, Expected, StreamKey } from './log.ts'
+
+/**
+ * Where a log is kept. A storage moves text: it neither decodes nor validates, and all of that is written once, in
+ * the log above it. One contract suite judges every storage; the one in memory is the readable specification.
+ */
+export interface LogStorage {
+  /** Makes what is missing, and says which log this is. */
+  open(): Promise<{ readonly logId: string }>
+  /**
+   * Appends a batch in one transaction: takes the log's lock, checks each append against what is committed and
+   * against those before it in the batch, gives positions to all events of those that hold, and answers with a
+   * verdict for each, in order.
+   *
+   * @param known a point of history that this process has seen; the batch is refused whole with `log/rewound`,
+   *   under the lock, when it is not there.
+   * @throws `log/rewound` · `log/document-refused` (something in the batch; nothing was written) · a lost connection as
+   *   `log/connection-lost` (nothing is known about the batch)
+   */
+  appendBatch(batch: readonly EncodedAppend[], known: Anchor): Promise<BatchResult>
+  readStream(stream: StreamKey, fromVersion: Version, maxEvents: number): Promise<readonly StoredEvent[]>
+  /** The version of each stream, in order; 0 where there is none. */
+  versionsOf(streams: readonly StreamKey[]): Promise<readonly Version[]>
+  /**
+   * The events after `from.position` in order, filtered by type.
+   * @throws `log/rewound` when the event at `from` is not the one that was there.
+   */
+  read(from: Anchor, types: readonly string[] | undefined, maxEvents: number): Promise<StoredPage>
+  head(): Promise<Anchor>
+  holds(anchor: Anchor): Promise<boolean>
+  outcomeOf(tenant: string, name: string, id: string): Promise<StoredOutcome | undefined>
+  /**
+   * Calls `wake` when events may have been appended by somebody else. `reconnected` is called after a connection was
+   * lost and is there again. Both are hints. Answers with what ends it.
+   */
+  listen(wake: () => void, reconnected: () => void): Promise<() => Promise<void>>
+  close(): Promise<void>
+}
+
+/** An append as text. `metadata` and each `data` are JSON without a raw newline. */
+export interface EncodedAppend {
+  readonly stream: StreamKey
+  readonly expected: Expected
+  readonly command: CommandKey
+  readonly events: readonly EncodedEvent[]
+}
+
+export interface EncodedEvent {
+  readonly id: string
+  readonly type: string
+  readonly schemaVersion: number
+  readonly tags: readonly string[]
+  readonly data: string
+  readonly metadata: string
+}
+
+export interface BatchResult {
+  /** The clock under the lock, ISO 8601 in UTC with microseconds: `recordedAt` of every event of the batch. */
+  readonly recordedAt: string
+  readonly verdicts: readonly Verdict[]
+  /** The log's head after the batch. */
+  readonly head: Anchor
+}
+
+export type Verdict =
+  | { readonly kind: 'appended'; readonly firstPosition: Position; readonly version: Version }
+  | { readonly kind: 'repeated'; readonly outcome: StoredOutcome }
+  | { readonly kind: 'conflict'; readonly version: Version }
+
+export interface StoredOutcome {
+  readonly hash: string
+  readonly version: Version
+  readonly head: Anchor
+  readonly events: readonly StoredEvent[]
+}
+
+/** An event exactly as it is stored. An event handed over in memory has the same text as one that was read. */
+export interface StoredEvent extends EncodedEvent {
+  readonly stream: StreamKey
+  readonly version: Version
+  readonly position: Position
+  readonly recordedAt: string
+}
+
+export interface StoredPage {
+  readonly events: readonly StoredEvent[]
+  readonly through: Anchor
+  readonly atHead: boolean
+}

@@ -1,0 +1,23 @@
+import type { Position } from '../define/index.ts'
+
+/** Where one projection stands, for people and for readiness. */
+export interface ProjectionStatus {
+  readonly projection: string
+  readonly generation: number
+  /** `catching-up`: far from the head, in large batches. `live`: at the tail. `failed`: a fold threw; it is tried again. */
+  readonly state: 'starting' | 'catching-up' | 'live' | 'failed' | 'stopped'
+  /** Everything up to here is in the view. */
+  readonly position: Position
+  /** The log's head when this was asked, and how many events lie between. */
+  readonly head: Position
+  readonly behind: number
+  /** Set while it is failed. */
+  readonly failure?: {
+    readonly code: string
+    readonly message: string
+    readonly event?: { readonly position: Position; readonly type: string; readonly id: string }
+    readonly attempts: number
+    /** Milliseconds until it is tried again. */
+    readonly retryInMs: number
+  }
+}

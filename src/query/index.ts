@@ -1,0 +1,1 @@
+export type { Answer, AskOptions, AskQuery } from './ask.ts'
