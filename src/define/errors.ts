@@ -47,6 +47,10 @@ const catalogue = {
   'log/closed': (_: Record<string, never>) =>
     'The log is closed: this process is shutting down. Send it to another one.',
 
+  // Setting up
+  'setup/missing-peer': (at: { peer: string; purpose: string }) =>
+    `The package ${quote(at.peer)}, which ${at.purpose} needs, is not installed. Install it: npm install ${at.peer}`,
+
   // Consistency tokens
   'token/invalid': (_: Record<string, never>) =>
     'This is no consistency token. Pass on the one that a command answered, unchanged.',

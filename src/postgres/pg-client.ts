@@ -1,0 +1,259 @@
+import type { Client, ClientConfig, Pool, PoolClient, PoolConfig, QueryConfig } from 'pg'
+import { BifoldError } from '../define/index.ts'
+import { type Runtime, systemRuntime } from '../log/index.ts'
+import {
+  beginOf,
+  type Database,
+  type Lane,
+  type LaneOptions,
+  parsers,
+  type Sql,
+  type Statement,
+  sqlStateOf,
+  type TransactionOptions,
+} from './client.ts'
+
+export interface PostgresOptions {
+  /** Connections for statements and transactions that write. Default 10. */
+  readonly poolConnections?: number
+  /** Connections that can only read, for the query side. Default 10. */
+  readonly readerConnections?: number
+  /** How long making a connection may take. Default 10000. */
+  readonly connectTimeoutMs?: number
+  readonly runtime?: Runtime
+}
+
+type Driver = typeof import('pg')['default']
+type Queryable = Pick<Client, 'query'>
+
+/**
+ * Opens a PostgreSQL by its URL (`postgres://user@host/database`). No connection is made yet.
+ * @throws `setup/missing-peer` where `pg` is not installed.
+ */
+export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<Database> {
+  const { poolConnections = 10, readerConnections = 10, connectTimeoutMs = 10_000, runtime = systemRuntime } = options
+  const driver = await importDriver()
+  const settings = (startUp: string): ClientConfig => ({
+    connectionString: withStartUp(url, `-c TimeZone=UTC -c client_min_messages=warning ${startUp}`),
+    types: typesOf(driver),
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    application_name: 'bifold',
+  })
+  const pool = poolOf(driver, { ...settings(''), max: poolConnections })
+  const readers = poolOf(driver, { ...settings('-c default_transaction_read_only=on'), max: readerConnections })
+  return {
+    kind: 'postgres',
+    sql: sqlOn(pool),
+    reader: sqlOn(readers),
+    lane: laneOptions => makeLane(driver, settings, laneOptions),
+    transaction: (run, transactionOptions = {}) =>
+      inTransaction(transactionOptions.readOnly === true ? readers : pool, run, transactionOptions),
+    listen: (channel, onNotify, onReconnect) =>
+      listenOn(() => new driver.Client(settings('')), runtime, channel, onNotify, onReconnect),
+    isConnectionLost,
+    close: async () => {
+      await Promise.all([pool.end(), readers.end()])
+    },
+  }
+}
+
+async function importDriver(): Promise<Driver> {
+  try {
+    return (await import('pg')).default
+  } catch (cause) {
+    throw new BifoldError('setup/missing-peer', { peer: 'pg', purpose: 'PostgreSQL' }, { cause })
+  }
+}
+
+/** Settings that hold from the first statement of a connection on. They go behind those that the URL has itself. */
+function withStartUp(url: string, startUp: string): string {
+  const parsed = new URL(url)
+  const own = parsed.searchParams.get('options')
+  parsed.searchParams.set('options', [own, startUp.trim()].filter(Boolean).join(' '))
+  return parsed.href
+}
+
+function typesOf(driver: Driver): NonNullable<ClientConfig['types']> {
+  const getTypeParser = (oid: number, format?: 'text' | 'binary') =>
+    (format !== 'binary' && parsers[oid]) || driver.types.getTypeParser(oid, format as 'text')
+  return { getTypeParser } as NonNullable<ClientConfig['types']>
+}
+
+function poolOf(driver: Driver, config: PoolConfig): Pool {
+  const pool = new driver.Pool({ ...config, allowExitOnIdle: true })
+  // An idle connection that breaks leaves the pool by itself; without a listener its error would end the process.
+  pool.on('error', () => undefined)
+  return pool
+}
+
+function sqlOn(queryable: Queryable): Sql {
+  return {
+    query: async (statement, values) => (await queryable.query(configOf(statement, values))).rows,
+    script: async text => {
+      await queryable.query(text)
+    },
+  }
+}
+
+function configOf(statement: Statement, values: readonly unknown[] = []): QueryConfig {
+  return { ...statement, values: values as unknown[] }
+}
+
+async function inTransaction<T>(pool: Pool, run: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  // A connection that breaks between two statements says so only here; the next statement then fails.
+  const onError = (error: Error): void => {
+    broken = error
+  }
+  client.on('error', onError)
+  try {
+    await client.query(beginOf(options))
+    const result = await run(sqlOn(client))
+    await client.query('commit')
+    return result
+  } catch (error) {
+    if (isConnectionLost(error)) broken ??= error as Error
+    else broken ??= await rollback(client)
+    throw error
+  } finally {
+    client.off('error', onError)
+    client.release(broken)
+  }
+}
+
+async function rollback(client: PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('rollback')
+    return undefined
+  } catch (error) {
+    return error as Error
+  }
+}
+
+function makeLane(
+  driver: Driver,
+  settings: (startUp: string) => ClientConfig,
+  { statementTimeoutMs = 30_000 }: LaneOptions = {},
+): Lane {
+  let connection: Promise<Client> | undefined
+  const connect = async (): Promise<Client> => {
+    // The server gives up first; the client only where the server does not answer any more.
+    const client = new driver.Client({
+      ...settings(`-c statement_timeout=${statementTimeoutMs}`),
+      query_timeout: statementTimeoutMs + 1000,
+    })
+    client.on('error', () => undefined)
+    await client.connect()
+    return client
+  }
+  const use = async <T>(run: (client: Client) => Promise<T>): Promise<T> => {
+    connection ??= connect()
+    const mine = connection
+    try {
+      return await run(await mine)
+    } catch (error) {
+      if (isConnectionLost(error)) {
+        if (connection === mine) connection = undefined
+        mine
+          .then(
+            client => client.end(),
+            () => undefined,
+          )
+          .catch(() => undefined)
+      }
+      throw error
+    }
+  }
+  return {
+    query: (statement, values) => use(client => sqlOn(client).query(statement, values)),
+    script: text => use(client => sqlOn(client).script(text)),
+    close: async () => {
+      const last = connection
+      connection = undefined
+      await last?.then(
+        client => client.end(),
+        () => undefined,
+      )
+    },
+  }
+}
+
+async function listenOn(
+  make: () => Client,
+  runtime: Runtime,
+  channel: string,
+  onNotify: (payload: string) => void,
+  onReconnect: () => void,
+): Promise<() => Promise<void>> {
+  const firstDelayMs = 50
+  const maxDelayMs = 2000
+  let ended = false
+  let current: Client | undefined
+  let cancelRetry = (): void => undefined
+  const connect = async (): Promise<void> => {
+    const client = make()
+    let lost = false
+    const onLost = (): void => {
+      if (lost || current !== client) return
+      lost = true
+      client.end().catch(() => undefined)
+      if (!ended) retry(firstDelayMs)
+    }
+    client.on('error', onLost)
+    client.on('end', onLost)
+    client.on('notification', ({ payload }) => onNotify(payload ?? ''))
+    try {
+      await client.connect()
+      await client.query(`listen ${quoteName(channel)}`)
+    } catch (error) {
+      client.end().catch(() => undefined)
+      throw error
+    }
+    if (ended) return client.end()
+    current = client
+  }
+  const retry = (delayMs: number): void => {
+    cancelRetry = runtime.after(delayMs, () => {
+      connect().then(
+        () => !ended && onReconnect(),
+        () => !ended && retry(Math.min(delayMs * 2, maxDelayMs)),
+      )
+    })
+  }
+  await connect()
+  return async () => {
+    ended = true
+    cancelRetry()
+    await current?.end().catch(() => undefined)
+  }
+}
+
+function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+const lostStates = /^(08...|57P0[1-5]|57014|53300)$/
+const lostSockets = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOENT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+])
+const lostMessages =
+  /connection terminated|connection ended|not queryable|client was closed|query read timeout|timeout expired|timeout exceeded/i
+
+function isConnectionLost(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const state = sqlStateOf(error)
+  if (state !== undefined && 'severity' in error) return lostStates.test(state)
+  if ('code' in error && lostSockets.has(String(error.code))) return true
+  return lostMessages.test(error.message)
+}

@@ -1,0 +1,85 @@
+import type { PGlite, Transaction } from '@electric-sql/pglite'
+import { BifoldError } from '../define/index.ts'
+import { type Runtime, systemRuntime } from '../log/index.ts'
+import { beginOf, type Database, parsers, type Sql } from './client.ts'
+
+export interface PgliteOptions {
+  readonly runtime?: Runtime
+}
+
+type Driver = typeof import('@electric-sql/pglite')
+
+/**
+ * Opens the embedded PostgreSQL in a directory of its own, which is made where it is missing; without a directory, in
+ * memory. It has one connection: whatever is asked at the same time is answered one after the other.
+ * @throws `setup/missing-peer` where `@electric-sql/pglite` is not installed.
+ */
+export async function openPglite(directory?: string, options: PgliteOptions = {}): Promise<Database> {
+  const { runtime = systemRuntime } = options
+  const { PGlite } = await importDriver()
+  const pglite = await PGlite.create({
+    ...(directory === undefined ? {} : { dataDir: directory }),
+    parsers: { ...parsers },
+  })
+  await pglite.exec("set timezone = 'UTC'; set client_min_messages = warning")
+  const fair = fairness(runtime)
+  const sql = sqlOn(pglite, fair)
+  return {
+    kind: 'pglite',
+    sql,
+    reader: sql,
+    lane: () => ({ ...sql, close: async () => undefined }),
+    transaction: async (run, transactionOptions = {}) => {
+      const [, mode] = /^begin (.*)$/.exec(beginOf(transactionOptions).text) ?? []
+      return pglite.transaction(async transaction => {
+        await transaction.exec(`set transaction ${mode}`)
+        return run(sqlOn(transaction, fair))
+      })
+    },
+    listen: (channel, onNotify) => pglite.listen(channel, onNotify),
+    isConnectionLost: () => false,
+    close: async () => {
+      if (!pglite.closed) await pglite.close()
+    },
+  }
+}
+
+async function importDriver(): Promise<Driver> {
+  try {
+    return await import('@electric-sql/pglite')
+  } catch (cause) {
+    throw new BifoldError(
+      'setup/missing-peer',
+      { peer: '@electric-sql/pglite', purpose: 'the embedded database' },
+      { cause },
+    )
+  }
+}
+
+function sqlOn(target: PGlite | Transaction, fair: () => Promise<void> | undefined): Sql {
+  return {
+    query: async <Row>({ text }: { readonly text: string }, values: readonly unknown[] = []) => {
+      await fair()
+      return (await target.query<Row>(text, values as unknown[])).rows
+    },
+    script: async text => {
+      await fair()
+      await target.exec(text)
+    },
+  }
+}
+
+/**
+ * PGlite answers within microtasks, so that a loop of awaited queries would let no timer and no socket have its turn.
+ * Every few milliseconds one query therefore waits for them.
+ */
+function fairness(runtime: Runtime): () => Promise<void> | undefined {
+  const turnEveryMs = 4
+  let lastTurn = runtime.elapsed()
+  return () => {
+    if (runtime.elapsed() - lastTurn < turnEveryMs) return undefined
+    return runtime.turn().then(() => {
+      lastTurn = runtime.elapsed()
+    })
+  }
+}
