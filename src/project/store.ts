@@ -41,8 +41,8 @@ export interface View {
   commit(commit: ViewCommit): Promise<'committed' | 'fenced'>
   /** Rows by key, in order, `null` where there is none; with the checkpoint that the same snapshot holds. */
   get(keys: readonly RowKey[]): Promise<Read<readonly (string | null)[]>>
-  /** Rows in the order of an index. */
-  list(scan: Scan): Promise<Read<readonly string[]>>
+  /** Rows in the order of an index, each with its key: a cursor begins behind one. */
+  list(scan: Scan): Promise<Read<readonly ListedDoc[]>>
   /** The store's own client, restricted to reading, for `native` queries; `undefined` where it has none. */
   readonly native?: NativeReader
 }
@@ -85,6 +85,11 @@ export interface Read<T> {
   readonly value: T
   /** The view contains every event up to here, and none after it. */
   readonly asOf: Anchor
+}
+
+export interface ListedDoc {
+  readonly key: string
+  readonly doc: string
 }
 
 /** A range of rows in the order of an index, whose last column is followed by the row's key. */
