@@ -56,6 +56,76 @@ const catalogue = {
     'This is no consistency token. Pass on the one that a command answered, unchanged.',
   'token/other-log': (at: { logId: string }) =>
     `The token belongs to another log; this one is ${at.logId}. Positions of one log mean nothing in another.`,
+  'token/not-in-log': (at: { position: number }) =>
+    `The token names an event at position ${at.position} that is not in the log: the log was restored to an earlier state since. What the token stood for is gone; read without it.`,
+
+  // The command side
+  'command/unknown': (at: { category: string; command: string }) =>
+    `The app has no command ${quote(at.command)} of ${quote(at.category)}. Check the names, or add its aggregate to the app.`,
+  'command/invalid-id': (at: { rule: string }) => `The command id will not do: ${at.rule}.`,
+  'command/invalid-input': (at: { category: string; command: string; issues: readonly Issue[] }) =>
+    `The input of ${quote(`${at.category}/${at.command}`)} will not do: ${sayIssues(at.issues)}.`,
+  'command/rejected': (at: {
+    category: string
+    command: string
+    reason: string
+    message: string
+    details?: Readonly<Record<string, unknown>>
+  }) =>
+    `The command ${quote(`${at.category}/${at.command}`)} was rejected: ${at.reason}. Its data say more, for the caller.`,
+  'command/stream-not-found': (at: { category: string; streamId: string; command: string }) =>
+    `The command ${quote(`${at.category}/${at.command}`)} needs a stream that has events, and ${quote(at.streamId)} has none.`,
+  'command/stream-exists': (at: { category: string; streamId: string; command: string; version: number }) =>
+    `The command ${quote(`${at.category}/${at.command}`)} begins a stream, and ${quote(at.streamId)} is already at version ${at.version}.`,
+  'command/version-mismatch': (at: { category: string; streamId: string; expected: number; version: number }) =>
+    `The stream ${quote(at.streamId)} of ${quote(at.category)} is at version ${at.version}, not at the expected ${at.expected}. Look at what has changed, and send the command again.`,
+  'command/conflict': (at: { category: string; streamId: string; attempts: number }) =>
+    `The stream ${quote(at.streamId)} of ${quote(at.category)} moved ${at.attempts} times while the command was decided. Nothing was appended; send it again.`,
+  'command/id-reused': (at: { command: string; commandId: string }) =>
+    `The command id ${quote(at.commandId)} was given to another ${quote(at.command)} before: its stream or its input differ. Give every command an id of its own.`,
+  'command/decide-failed': (at: { category: string; command: string }) =>
+    `The decide of ${quote(`${at.category}/${at.command}`)} threw. Its error is the cause; return reject(…) where a rule says no.`,
+  'command/invalid-decision': (at: { category: string; command: string; problem: string }) =>
+    `The decide of ${quote(`${at.category}/${at.command}`)} returned what it may not: ${at.problem}.`,
+  'command/evolve-failed': (at: { category: string; streamId: string; type: string; version: number }) =>
+    `The evolve of ${quote(at.category)} threw on the event ${quote(at.type)} at version ${at.version} of the stream ${quote(at.streamId)}. Its error is the cause; states are frozen, so return a new one.`,
+  'command/overloaded': (at: { pending: number; limit: number }) =>
+    `This process carries out ${at.pending} commands at once, and takes no more than ${at.limit}. Nothing was done; send it again later.`,
+
+  // The query side
+  'query/unknown': (at: { query: string }) =>
+    `The app has no query ${quote(at.query)}. Check the name, or add it to the app.`,
+  'query/invalid-input': (at: { query: string; issues: readonly Issue[] }) =>
+    `The input of the query ${quote(at.query)} will not do: ${sayIssues(at.issues)}.`,
+  'query/invalid-request': (at: { query: string; problem: string }) =>
+    `The query ${quote(at.query)} cannot be asked so: ${at.problem}.`,
+  'query/invalid-cursor': (at: { query: string }) =>
+    `The cursor given to the query ${quote(at.query)} belongs to another request, or is none. Begin again without a cursor.`,
+  'query/failed': (at: { query: string }) =>
+    `The query ${quote(at.query)} threw where it is defined. Its error is the cause.`,
+  'query/wrong-store': (at: { query: string; needs: string; store: string }) =>
+    `The query ${quote(at.query)} is written for a ${at.needs} store, and its views are in ${at.store}. Run the app on the store it needs, or ask in the verbs that every store answers.`,
+  'query/timeout': (at: {
+    query: string
+    projection: string
+    position: number
+    reached: number
+    waitedMs: number
+    failure?: string
+  }) =>
+    `After ${at.waitedMs} ms the view ${quote(at.projection)} is at position ${at.reached}, and the query ${quote(at.query)} waits for ${at.position}: it is ${at.position - at.reached} behind. ${
+      at.failure === undefined
+        ? 'Ask again, or take the stale answer (onTimeout: stale).'
+        : `Its projection has stopped: ${at.failure}.`
+    }`,
+  'query/overloaded': (at: { pending: number; limit: number }) =>
+    `This process answers ${at.pending} queries at once, and takes no more than ${at.limit}. Ask again later.`,
+  'query/closed': (_: Record<string, never>) =>
+    'The query side is closed: this process is shutting down. Ask another one.',
+
+  // Running
+  'run/no-role': (at: { role: string }) =>
+    `This process was started without ${at.role}. Send it to one that has that role, or turn it on in \`roles\`.`,
 } as const
 
 type Catalogue = typeof catalogue
