@@ -1,4 +1,6 @@
 export type { Backend } from './backend.ts'
+export { compareScalars, compareText, timestampProblem } from './order.ts'
 export type { ProjectionStatus } from './status.ts'
 export type * from './store.ts'
 export { rowId } from './store.ts'
+export { sameColumns, viewShapeOf } from './view-shape.ts'

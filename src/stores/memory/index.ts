@@ -1,0 +1,1 @@
+export { memoryViewStore } from './view-store.ts'
