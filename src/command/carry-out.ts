@@ -1,0 +1,159 @@
+import { BifoldError, type DecisionContext, type Metadata, type NewEvent, type Version } from '../define/index.ts'
+import { type Anchor, type CommandKey, type EventLog, type Runtime, type StreamKey, tokenOf } from '../log/index.ts'
+import { type Decision, decide, type Plan } from './decide.ts'
+import type { Dispatched } from './dispatch.ts'
+import { type Folded, fold, initialOf } from './fold.ts'
+import type { States } from './states.ts'
+
+/** What it takes to carry out a command. */
+export interface Engine {
+  readonly log: EventLog
+  readonly runtime: Runtime
+  readonly states: States
+  readonly attempts: number
+  readonly pageEvents: number
+}
+
+/** One command, validated. */
+export interface Job {
+  readonly plan: Plan
+  readonly stream: StreamKey
+  /** Names the stream in the process. */
+  readonly streamName: string
+  readonly input: unknown
+  readonly metadata: Metadata
+  readonly expectedVersion: Version | undefined
+  /** Given where the caller gave an id. */
+  readonly key: CommandKey | undefined
+}
+
+/**
+ * Decides on the newest state that is known, appends, and begins again on what has happened meanwhile.
+ *
+ * Whatever would be answered without an append (a refusal, or nothing to do) may have come from a state that is out of
+ * date, or be the second coming of a command that was accepted: it is answered only after a look at the stream's head
+ * and, where there is an id, at what the log knows of it. That look comes after the state was read, never before: else
+ * the first coming could slip in between.
+ */
+export async function carryOut(engine: Engine, job: Job): Promise<Dispatched> {
+  const { log, runtime, states, attempts } = engine
+  const { plan, stream, streamName, input, key, expectedVersion } = job
+  const now = new Date(runtime.now()).toISOString()
+  let epoch = states.epoch()
+  let folded = states.get(streamName)
+  let fresh = false
+  if (folded === undefined) {
+    folded = initialOf(plan.aggregate)
+    // What begins a stream most often finds none: it is decided as if so, and the append judges. Saves a round trip.
+    if (plan.definition.stream !== 'new') {
+      folded = await readOn(engine, job, folded, epoch)
+      fresh = true
+    }
+  }
+  for (let conflicts = 0; ; ) {
+    const decision = decide(plan, folded.state, input, contextOf(job, folded.version, now), expectedVersion)
+    const events = eventsToAppend(decision, key)
+    let newest: Version
+    if (events === undefined) {
+      const [known, version] = await Promise.all([recall(log, job), fresh ? folded.version : log.versionOf(stream)])
+      if (known !== undefined) return known
+      if (version === folded.version) {
+        if (decision.kind === 'refused') throw decision.error
+        return answer(log, [], version, folded.head, false)
+      }
+      newest = version
+    } else {
+      const request = { stream, expected: folded.version, events, metadata: job.metadata }
+      const outcome = await log.append(key === undefined ? request : { ...request, command: key })
+      if (outcome.kind === 'appended') {
+        keepAfter(states, job, folded, outcome.events, epoch)
+        return answer(log, outcome.events, outcome.version, outcome.head, false)
+      }
+      if (outcome.kind === 'repeated') return repeat(log, job, outcome.outcome)
+      if (++conflicts >= attempts) {
+        const known = await recall(log, job)
+        if (known !== undefined) return known
+        throw new BifoldError('command/conflict', { category: plan.category, streamId: stream.id, attempts })
+      }
+      await pause(runtime, conflicts)
+      newest = outcome.version
+    }
+    // A log that holds less of this stream than was folded, or that was lost from sight, may be another history.
+    if (newest < folded.version || epoch !== states.epoch()) folded = initialOf(plan.aggregate)
+    epoch = states.epoch()
+    folded = await readOn(engine, job, folded, epoch)
+    fresh = true
+  }
+}
+
+function contextOf({ stream }: Job, version: Version, now: string): DecisionContext {
+  return { tenant: stream.tenant, streamId: stream.id, version, now }
+}
+
+/** `undefined`: nothing is to be appended. A command with an id that changes nothing is recorded, by an empty append. */
+function eventsToAppend(decision: Decision, key: CommandKey | undefined): readonly NewEvent[] | undefined {
+  if (decision.kind === 'refused') return undefined
+  return decision.events.length === 0 && key === undefined ? undefined : decision.events
+}
+
+/** What the log knows of the command's id, as an answer. */
+async function recall(log: EventLog, job: Job): Promise<Dispatched | undefined> {
+  if (job.key === undefined) return undefined
+  const outcome = await log.outcomeOf(job.stream.tenant, job.key)
+  return outcome === undefined ? undefined : repeat(log, job, outcome)
+}
+
+function repeat(
+  log: EventLog,
+  { key }: Job,
+  outcome: { readonly hash: string } & Pick<Dispatched, 'events' | 'version'> & { readonly head: Anchor },
+): Dispatched {
+  if (key !== undefined && outcome.hash !== key.hash) {
+    throw new BifoldError('command/id-reused', { command: key.name, commandId: key.id })
+  }
+  return answer(log, outcome.events, outcome.version, outcome.head, key !== undefined)
+}
+
+function answer(
+  log: EventLog,
+  events: Dispatched['events'],
+  version: Version,
+  head: Anchor,
+  repeated: boolean,
+): Dispatched {
+  return { events, version, position: head.position, token: tokenOf(log.id, head), repeated }
+}
+
+/** The state with everything that is in the stream after it. */
+async function readOn(engine: Engine, job: Job, from: Folded, epoch: number): Promise<Folded> {
+  const { log, states, pageEvents } = engine
+  let folded = from
+  for (;;) {
+    const events = await log.readStream(job.stream, { fromVersion: folded.version + 1, maxEvents: pageEvents })
+    folded = fold(job.plan.aggregate, folded, events)
+    if (events.length < pageEvents) break
+  }
+  states.keep(job.streamName, folded, epoch)
+  return folded
+}
+
+/** The command was accepted: an `evolve` that throws on its events is the next command's trouble, not this one's. */
+function keepAfter(states: States, job: Job, from: Folded, events: Dispatched['events'], epoch: number): void {
+  try {
+    states.keep(job.streamName, fold(job.plan.aggregate, from, events), epoch)
+  } catch {
+    states.drop(job.streamName)
+  }
+}
+
+const firstPauseMs = 1
+const maxPauseMs = 64
+
+/** The first time at once; then longer and longer, by chance, so that processes that met do not meet again. */
+async function pause(runtime: Runtime, conflicts: number): Promise<void> {
+  if (conflicts === 1) return
+  const upToMs = Math.min(firstPauseMs * 2 ** (conflicts - 1), maxPauseMs)
+  await new Promise<void>(resolve => {
+    runtime.after(Math.ceil(runtime.random() * upToMs), resolve)
+  })
+}
