@@ -51,6 +51,17 @@ const catalogue = {
   'setup/missing-peer': (at: { peer: string; purpose: string }) =>
     `The package ${quote(at.peer)}, which ${at.purpose} needs, is not installed. Install it: npm install ${at.peer}`,
 
+  'embedded/directory-locked': (at: {
+    directory: string
+    pid: number
+    host: string
+    /** ISO 8601. */
+    since: string
+    /** The lock to remove by hand, where this process cannot see whether the holder lives. */
+    lock?: string
+  }) =>
+    `The database directory ${quote(at.directory)} has been in use by process ${at.pid} on ${at.host} since ${at.since}. One process at a time can open it: stop that one, or give this one another directory.${at.lock === undefined ? '' : ` Whether it still runs cannot be seen from here; if it does not, remove ${quote(at.lock)}.`}`,
+
   // Consistency tokens
   'token/invalid': (_: Record<string, never>) =>
     'This is no consistency token. Pass on the one that a command answered, unchanged.',
@@ -95,6 +106,8 @@ const catalogue = {
   // The query side
   'query/unknown': (at: { query: string }) =>
     `The app has no query ${quote(at.query)}. Check the name, or add it to the app.`,
+  'query/not-found': (at: { query: string }) =>
+    `The query ${quote(at.query)} found no row under this key. If it was just written, ask with the token of the command that wrote it.`,
   'query/invalid-input': (at: { query: string; issues: readonly Issue[] }) =>
     `The input of the query ${quote(at.query)} will not do: ${sayIssues(at.issues)}.`,
   'query/invalid-request': (at: { query: string; problem: string }) =>
@@ -123,10 +136,58 @@ const catalogue = {
   'query/closed': (_: Record<string, never>) =>
     'The query side is closed: this process is shutting down. Ask another one.',
 
+  // Projections
+  'project/fold-failed': (at: FoldedEvent & { part: 'key' | 'on'; error: string; source?: string }) =>
+    `${sayFolded(at)}: ${at.part}.${at.type} threw ${at.error}${at.source === undefined ? '' : ` at ${at.source}`}. The projection stays before this event and tries it again; correct the definition and deploy it.`,
+  'project/invalid-key': (at: FoldedEvent & { problem: string }) =>
+    `${sayFolded(at)}: key.${at.type} gave a key that will not do: ${at.problem}. The projection stays before this event; correct \`key\` and deploy it.`,
+  'project/invalid-row': (at: FoldedEvent & { issues: readonly Issue[] }) =>
+    `${sayFolded(at)}: on.${at.type} gave a row that does not fit: ${sayIssues(at.issues)}. The projection stays before this event; correct \`on\` or \`state\` and deploy it.`,
+  'project/superseded': (at: { projection: string; epoch: number }) =>
+    `The projection ${quote(at.projection)} is carried on by another process, which took it over with epoch ${at.epoch}. This one stands by, and takes over when the other falls silent.`,
+  'project/store-failed': (at: { projection: string; problem: string }) =>
+    `The store of the view ${quote(at.projection)} failed: ${at.problem}. Nothing of this batch was written; it is tried again.`,
+
   // Running
   'run/no-role': (at: { role: string }) =>
     `This process was started without ${at.role}. Send it to one that has that role, or turn it on in \`roles\`.`,
+
+  // HTTP
+  'http/unreadable-input': (at: { place: string; problem: string }) =>
+    `${at.place}: its input cannot be read from a query string: ${at.problem}.`,
+  'http/not-found': (_: Record<string, never>) =>
+    'There is nothing at this address. What there is, /openapi.json says.',
+  'http/method-not-allowed': (at: { allow: string }) => `This address knows only ${at.allow}.`,
+  'http/malformed-request': (at: { problem: string }) => `The request cannot be read: ${at.problem}.`,
+  'http/invalid-json': (_: Record<string, never>) =>
+    "The body is no JSON in UTF-8, or holds a key that would change an object's prototype. Nothing was carried out.",
+  'http/invalid-header': (at: { header: string; rule: string }) => `The header ${at.header} will not do: ${at.rule}.`,
+  'http/body-too-large': (_: Record<string, never>) =>
+    'The body is larger than this server takes. Nothing was carried out; send less at once.',
+  'http/url-too-long': (_: Record<string, never>) =>
+    'The URL, or a part of its path, is longer than this server takes.',
+  'http/unsupported-media-type': (_: Record<string, never>) =>
+    "A command's input is sent as application/json. Nothing was carried out.",
+  'http/headers-too-large': (_: Record<string, never>) => 'The headers are larger than this server takes.',
+  'http/request-timeout': (_: Record<string, never>) =>
+    'The request did not arrive whole in the time that this server waits. Nothing was carried out; send it again.',
+  'http/closing': (_: Record<string, never>) =>
+    'This server is shutting down. Nothing was carried out; send the request again, it will reach another one.',
+  'http/internal': (_: Record<string, never>) =>
+    'The server failed to answer. What went wrong is in its log. Send a command again only with the same Idempotency-Key.',
 } as const
+
+/** The event at which a projection stands. */
+interface FoldedEvent {
+  readonly projection: string
+  readonly position: number
+  readonly type: string
+  readonly eventId: string
+}
+
+function sayFolded(at: FoldedEvent): string {
+  return `projection(${quote(at.projection)}), event ${at.type} at position ${at.position} (${at.eventId})`
+}
 
 type Catalogue = typeof catalogue
 
