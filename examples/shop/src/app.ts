@@ -3,7 +3,7 @@ import { Customer } from './domain/customer.ts'
 import { Order } from './domain/order.ts'
 import { Product } from './domain/product.ts'
 import { Customers, customer } from './views/customers.ts'
-import { OrderSummaries, order, ordersOfCustomer, recentOrders } from './views/order-summaries.ts'
+import { OrderSummaries, order, orderQueue, ordersOfCustomer, recentOrders } from './views/order-summaries.ts'
 import { OrdersPerStatus, ordersPerStatus } from './views/orders-per-status.ts'
 import { bestSellers, catalogue, ProductPages, product, products } from './views/product-pages.ts'
 import { RevenuePerDay, revenuePerDay } from './views/revenue-per-day.ts'
@@ -16,6 +16,7 @@ export const shop = app('shop', {
     order,
     ordersOfCustomer,
     recentOrders,
+    orderQueue,
     product,
     products,
     catalogue,

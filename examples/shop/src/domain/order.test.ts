@@ -22,7 +22,7 @@ const reviewed = OrderEvents.OrderReviewed({ score: 4, productIds: ['mug', 'lamp
 
 /** The state after some events: the fold that the engine does. */
 function given(...history: { readonly type: string; readonly data: unknown }[]): State {
-  const evolve = Order.evolve as Record<string, (state: State, event: Happened) => State>
+  const evolve = Order.evolve as unknown as Record<string, (state: State, event: Happened) => State>
   return history.reduce((state, event) => evolve[event.type]?.(state, event as Happened) ?? state, Order.initial())
 }
 

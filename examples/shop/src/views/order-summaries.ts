@@ -71,12 +71,16 @@ export const ordersOfCustomer = query('orders-of-customer', {
   }),
 })
 
-/** All orders or those of one status, the newest first. */
+/** The newest orders. */
 export const recentOrders = query('recent-orders', {
   from: OrderSummaries,
-  input: z.object({ status: OrderStatus.optional(), ...page }),
-  list: ({ status, ...page }) =>
-    status === undefined
-      ? { index: ['placedAt'], order: 'desc', ...page }
-      : { index: ['status', 'placedAt'], where: { status }, order: 'desc', ...page },
+  input: z.object({ ...page }),
+  list: page => ({ index: ['placedAt'], order: 'desc', ...page }),
+})
+
+/** The orders of one status, the oldest first: what waits to be packed, or to be handed over. */
+export const orderQueue = query('order-queue', {
+  from: OrderSummaries,
+  input: z.object({ status: OrderStatus, ...page }),
+  list: ({ status, ...page }) => ({ index: ['status', 'placedAt'], where: { status }, ...page }),
 })
