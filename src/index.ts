@@ -1,1 +1,46 @@
-export * from './define/index.ts'
+export type { Dispatch, Dispatched, DispatchOptions } from './command/index.ts'
+export {
+  type Aggregate,
+  type AnyAggregate,
+  type AnyEvents,
+  type AnyProjection,
+  type AnyQuery,
+  type App,
+  aggregate,
+  app,
+  BifoldError,
+  type Command,
+  type DecisionContext,
+  type ErrorCode,
+  type ErrorData,
+  type EventDefinition,
+  type EventOf,
+  type Events,
+  errorCodes,
+  event,
+  events,
+  type Issue,
+  isError,
+  type JsonSchema,
+  type Listed,
+  type ListRequest,
+  type Metadata,
+  type NewEvent,
+  type NewEventOf,
+  type Position,
+  type Projection,
+  projection,
+  type Query,
+  query,
+  type Range,
+  type RecordedEvent,
+  type Rejection,
+  reject,
+  type Schema,
+  type TypeOf,
+  type Version,
+} from './define/index.ts'
+export type { EventLog, Runtime, Token } from './log/index.ts'
+export type { Backend, ProjectionStatus } from './project/index.ts'
+export type { Answer, AskOptions, AskQuery } from './query/index.ts'
+export type { System } from './run/index.ts'

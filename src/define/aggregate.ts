@@ -1,6 +1,6 @@
 import type { AnyEvents, EventOf, NewEventOf, TypeOf, Version } from './events.ts'
 import type { Rejection } from './reject.ts'
-import type { Schema } from './schema.ts'
+import type { Given, Schema } from './schema.ts'
 
 /** What a decision may know beside state and input. Time comes from here, so that a decision stays pure. */
 export interface DecisionContext {
@@ -31,7 +31,11 @@ export interface Aggregate<Contract extends AnyEvents, State, Inputs> {
 }
 
 type Evolve<Contract extends AnyEvents, State> = {
-  readonly [Type in TypeOf<Contract>]: (state: State, event: EventOf<Contract, Type>) => NoInfer<State>
+  readonly [Type in TypeOf<Contract>]: (state: State, event: EventOf<Contract, Type>) => State
+}
+
+type GivenEvolve<Contract extends AnyEvents, State> = {
+  readonly [Type in TypeOf<Contract>]: (state: State, event: EventOf<Contract, Type>) => Given<NoInfer<State>>
 }
 
 export type AnyAggregate = Aggregate<any, any, any>
@@ -48,9 +52,9 @@ export function aggregate<Contract extends AnyEvents, const State, const Inputs>
   contract: Contract,
   definition: {
     readonly initial: () => State
-    readonly evolve: Evolve<Contract, State>
+    readonly evolve: GivenEvolve<Contract, State>
     readonly commands: { readonly [Name in keyof Inputs]: Command<Contract, State, Inputs[Name]> }
   },
 ): Aggregate<Contract, State, Inputs> {
-  return { kind: 'aggregate', events: contract, ...definition }
+  return { kind: 'aggregate', events: contract, ...definition } as Aggregate<Contract, State, Inputs>
 }

@@ -1,4 +1,4 @@
-import type { Schema } from './schema.ts'
+import type { Given, Schema } from './schema.ts'
 
 /** A position in the log: 1, 2, 3 … without gaps, in the order of commit. 0 stands before the first event. */
 export type Position = number & { readonly __brand?: 'Position' }
@@ -69,7 +69,7 @@ export type Events<Category extends string = string, Datas = unknown> = {
   readonly kind: 'events'
   readonly category: Category
   readonly types: { readonly [Type in keyof Datas]: EventType<Datas[Type]> }
-} & { readonly [Type in keyof Datas & string]: (data: Datas[Type]) => NewEvent<Category, Type, Datas[Type]> }
+} & { readonly [Type in keyof Datas & string]: (data: Given<Datas[Type]>) => NewEvent<Category, Type, Datas[Type]> }
 
 export interface AnyEvents {
   readonly kind: 'events'

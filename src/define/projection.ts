@@ -1,5 +1,5 @@
 import type { AnyEvents, EventOf, TypeOf } from './events.ts'
-import type { Schema } from './schema.ts'
+import type { Given, Schema } from './schema.ts'
 
 /** A read model: how the events of some contracts fold into rows. It says nothing about where the rows live. */
 export interface Projection<Row> {
@@ -38,7 +38,12 @@ type EventIn<From extends readonly AnyEvents[], Type extends string> = From[numb
  * @param definition.indexes the columns that `list` may go by; non-null scalars.
  * @param definition.version counts the definitions that this projection has had. Default 1.
  */
-export function projection<const From extends readonly AnyEvents[], const Row>(
+export function projection<
+  const From extends readonly AnyEvents[],
+  const Row,
+  Folded extends TypesIn<From> = never,
+  Keyed extends TypesIn<From> = never,
+>(
   name: string,
   definition: {
     readonly from: From
@@ -46,13 +51,13 @@ export function projection<const From extends readonly AnyEvents[], const Row>(
     readonly state: Schema<Row>
     readonly key?:
       | 'stream'
-      | { readonly [Type in TypesIn<From>]?: (event: EventIn<From, Type>) => string | readonly string[] | null }
+      | { readonly [Type in Keyed]: (event: EventIn<From, Type>) => string | readonly string[] | null }
     readonly on: {
-      readonly [Type in TypesIn<From>]?: (
+      readonly [Type in Folded]: (
         row: NoInfer<Row> | null,
         event: EventIn<From, Type>,
         key: string,
-      ) => NoInfer<Row> | null
+      ) => Given<NoInfer<Row>> | null
     }
     readonly indexes?: readonly (readonly (keyof NoInfer<Row> & string)[])[]
   },

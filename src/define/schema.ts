@@ -25,6 +25,18 @@ export interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
+/**
+ * A value as a user's function may hand it in: a `T` whose arrays and objects may be readonly. Inference with `const`,
+ * which keeps literals what they are, makes every array literal readonly; schemas give arrays that are not.
+ */
+export type Given<T> = T extends (...args: never) => unknown
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Given<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Given<T[Key]> }
+      : T
+
 /** A JSON Schema document (draft 2020-12), as plain data. */
 export type JsonSchema = Record<string, unknown>
 
