@@ -1,3 +1,5 @@
+export { createLog, type LogOptions } from './create-log.ts'
+export type { LogLimits } from './limits.ts'
 export type {
   Anchor,
   AppendOutcome,
@@ -11,6 +13,7 @@ export type {
   StreamKey,
 } from './log.ts'
 export { defaultTenant, origin } from './log.ts'
+export { memoryLogStorage } from './memory.ts'
 export { type Runtime, systemRuntime } from './runtime.ts'
 export type * from './storage.ts'
 export { anchorOf, type Token, tokenOf } from './token.ts'

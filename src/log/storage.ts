@@ -31,10 +31,11 @@ export interface LogStorage {
   holds(anchor: Anchor): Promise<boolean>
   outcomeOf(tenant: string, name: string, id: string): Promise<StoredOutcome | undefined>
   /**
-   * Calls `wake` when events may have been appended by somebody else. `reconnected` is called after a connection was
+   * Calls `wake` when events may have been appended by anybody, with the log's head after it where that is known, so
+   * that a process need not look for what it appended itself. `reconnected` is called after a connection was
    * lost and is there again. Both are hints. Answers with what ends it.
    */
-  listen(wake: () => void, reconnected: () => void): Promise<() => Promise<void>>
+  listen(wake: (head?: Position) => void, reconnected: () => void): Promise<() => Promise<void>>
   close(): Promise<void>
 }
 

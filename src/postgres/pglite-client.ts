@@ -36,7 +36,7 @@ export async function openPglite(directory?: string, options: PgliteOptions = {}
         return run(sqlOn(transaction, fair))
       })
     },
-    listen: (channel, onNotify) => pglite.listen(channel, onNotify),
+    listen: (channel, onNotify) => pglite.listen(`"${channel}"`, onNotify),
     isConnectionLost: () => false,
     close: async () => {
       if (!pglite.closed) await pglite.close()
