@@ -1,0 +1,255 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { events, projection, type RecordedEvent } from '../define/index.ts'
+import { decodeRow, type Row } from './encode-row.ts'
+import { changesOf, makeFolding, type Touched } from './fold.ts'
+import { rowId } from './store.ts'
+import { viewShapeOf } from './view-shape.ts'
+
+const Data = z.object({
+  keys: z.array(z.string()),
+  number: z.number(),
+  text: z.string(),
+  kind: z.enum(['set', 'add', 'drop', 'odd']),
+})
+const Things = events('thing', { ThingHappened: Data })
+
+/** Everything in it that JSON changes is there on purpose: what a fold sees must not depend on where a batch ends. */
+const Odd = projection('odd', {
+  from: [Things],
+  state: z.object({
+    count: z.number(),
+    seen: z.string().optional(),
+    note: z.string().nullable(),
+    when: z.iso.datetime(),
+    nested: z.object({ list: z.array(z.number().nullable()), maybe: z.string().optional() }),
+  }),
+  key: { ThingHappened: e => (e.data.keys.length === 0 ? null : e.data.keys) },
+  on: {
+    ThingHappened: (row, e, key): never => {
+      if (e.data.kind === 'drop') return null as never
+      const sinceDate = row !== null && (row.when as unknown) instanceof Date ? 1000 : 0
+      const negative = row !== null && Object.is(row.count, -0) ? 100 : 0
+      const hasSeen = row !== null && 'seen' in row ? 10 : 0
+      const answer = {
+        count: e.data.kind === 'set' ? -0 : (row?.count ?? 0) + sinceDate + negative + hasSeen + 1,
+        seen: e.data.kind === 'odd' ? undefined : `${key}:${e.data.text}`,
+        note: e.data.text,
+        when: new Date(Date.UTC(2026, 0, 1 + (e.position % 28))),
+        nested: { list: [e.data.number, Number.NaN], maybe: undefined, hidden: undefined },
+      }
+      return answer as never
+    },
+  },
+  indexes: [['count']],
+})
+
+function happened(data: z.output<typeof Data>, position: number, tenant = 'default'): RecordedEvent {
+  return {
+    category: 'thing',
+    type: 'ThingHappened',
+    data,
+    id: `00000000-0000-7000-8000-${position.toString(16).padStart(12, '0')}`,
+    tenant,
+    streamId: `s${position % 3}`,
+    version: position,
+    position,
+    schemaVersion: 1,
+    tags: [],
+    metadata: {},
+    recordedAt: '2026-01-01T00:00:00.000000Z',
+  }
+}
+
+type Stored = Map<string, { doc: string; position: number }>
+
+/** Folds `batches` one after the other, each on rows that were read back from what the ones before it stored. */
+function store(definition: Parameters<typeof viewShapeOf>[0], batches: readonly (readonly RecordedEvent[])[]): Stored {
+  const folding = makeFolding(viewShapeOf(definition))
+  const stored: Stored = new Map()
+  for (const batch of batches) {
+    const touched = new Map<string, Touched>()
+    const before = (id: string): Row | null => {
+      const found = stored.get(id)
+      return found === undefined ? null : decodeRow(found.doc)
+    }
+    const { routed, failure } = folding.route(batch)
+    const failed = folding.fold(routed, before, touched)
+    if (failed ?? failure) throw (failed ?? failure)?.error
+    const { upserts, deletes } = changesOf(touched.values())
+    for (const row of deletes) stored.delete(rowId(row))
+    for (const row of upserts) stored.set(rowId(row), { doc: row.doc, position: row.position })
+  }
+  return stored
+}
+
+const anyEvents = fc
+  .array(
+    fc.record({
+      keys: fc.array(fc.constantFrom('a', 'b', 'c', '__proto__', '\u{1f600}'), { maxLength: 3 }),
+      number: fc.oneof(fc.constant(-0), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer()),
+      text: fc.string({ unit: 'grapheme', maxLength: 5 }).map(text => text.replaceAll('\u0000', '')),
+      kind: fc.constantFrom('set', 'add', 'drop', 'odd'),
+    }),
+    { maxLength: 40 },
+  )
+  .map(datas => datas.map((data, n) => happened(data, n + 1, n % 5 === 0 ? 'other' : 'default')))
+
+describe('folding', () => {
+  test('however a sequence of events is split into batches, the rows are the same to the byte', () => {
+    fc.assert(
+      fc.property(anyEvents, fc.array(fc.nat(40), { maxLength: 8 }), (all, cuts) => {
+        const at = [0, ...cuts.filter(cut => cut < all.length).toSorted((a, b) => a - b), all.length]
+        const batches = at.slice(1).map((end, n) => all.slice(at[n], end))
+        expect(store(Odd, batches)).toEqual(store(Odd, [all]))
+        expect(store(Odd, [all])).toEqual(
+          store(
+            Odd,
+            all.map(event => [event]),
+          ),
+        )
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('an event touches the row of its stream, of one key, of several, or none', () => {
+    const keyed = (key: never) =>
+      projection('keyed', {
+        from: [Things],
+        state: z.object({ n: z.int() }),
+        key,
+        on: { ThingHappened: row => ({ n: (row?.n ?? 0) + 1 }) },
+      })
+    const event = happened({ keys: ['a', 'b', 'a'], number: 1, text: '', kind: 'set' }, 1)
+    const keysOf = (key: unknown) => [...store(keyed(key as never), [[event]]).keys()].map(id => id.split('\u0000')[1])
+    expect(keysOf('stream')).toEqual(['s1'])
+    expect(keysOf({ ThingHappened: () => 'one' })).toEqual(['one'])
+    expect(keysOf({ ThingHappened: (e: RecordedEvent) => (e.data as { keys: string[] }).keys })).toEqual(['a', 'b'])
+    expect(keysOf({ ThingHappened: () => null })).toEqual([])
+    expect(keysOf({ ThingHappened: () => [] })).toEqual([])
+  })
+
+  test('a row carries the position of the last event that touched it', () => {
+    const batch = [1, 2, 3].map(n => happened({ keys: n === 3 ? ['b'] : ['a'], number: 0, text: '', kind: 'add' }, n))
+    expect([...store(Odd, [batch]).values()].map(({ position }) => position)).toEqual([2, 3])
+  })
+})
+
+describe('a fold that fails', () => {
+  const secret = 'a-secret-in-the-payload'
+  const failing = (parts: { key?: unknown; on?: unknown }) =>
+    makeFolding(
+      viewShapeOf(
+        projection('failing', {
+          from: [Things],
+          state: z.object({
+            n: z.int(),
+            text: z.string().optional(),
+            at: z.iso.datetime({ offset: true }).optional(),
+            list: z.array(z.int()).optional(),
+            any: z.object({ deep: z.string().optional() }).optional(),
+            small: z.number().max(5).optional(),
+          }),
+          key: (parts.key ?? { ThingHappened: (e: RecordedEvent) => (e.data as { keys: string[] }).keys }) as never,
+          on: { ThingHappened: (parts.on ?? (() => ({ n: 1 }))) as never },
+          indexes: [['n']],
+        }),
+      ),
+    )
+  const events = [1, 2, 3].map(n => happened({ keys: ['a', 'b'], number: n, text: secret, kind: 'add' }, n))
+  const isSecond = (e: RecordedEvent) => e.position === 2
+
+  function run(folding: ReturnType<typeof failing>) {
+    const touched = new Map<string, Touched>()
+    const { routed, failure } = folding.route(events)
+    return { touched, failure: folding.fold(routed, () => null, touched) ?? failure }
+  }
+
+  function codeOf(folding: ReturnType<typeof failing>): string {
+    const { failure, touched } = run(folding)
+    expect(failure?.event.position).toBe(2)
+    expect(failure?.error.message).toContain('("failing"), event ThingHappened at position 2')
+    expect(failure?.error.message).not.toContain(secret)
+    expect([...touched.values()].map(({ position }) => position)).toEqual([1, 1])
+    return failure?.error.code ?? ''
+  }
+
+  test('leaves what the events before it did, and nothing of its own, not even of its first key', () => {
+    const on = (_: unknown, e: RecordedEvent, key: string) => {
+      if (isSecond(e) && key === 'b') throw new Error(secret)
+      return { n: e.position }
+    }
+    expect(codeOf(failing({ on }))).toBe('project/fold-failed')
+  })
+
+  test('is named where its key throws, or is no key', () => {
+    const key = (bad: (e: RecordedEvent) => unknown) => ({
+      key: { ThingHappened: (e: RecordedEvent) => (isSecond(e) ? bad(e) : ['a', 'b']) },
+    })
+    const boom = () => {
+      throw new TypeError(secret)
+    }
+    expect(codeOf(failing(key(boom)))).toBe('project/fold-failed')
+    for (const bad of [1, '', {}, ['a', 5], ['a', ''], 'a\u0000', 'x'.repeat(513), '\ud800']) {
+      expect(codeOf(failing(key(() => bad))), JSON.stringify(bad)).toBe('project/invalid-key')
+    }
+  })
+
+  test('is named where its row does not fit', () => {
+    const cyclic: Record<string, unknown> = { n: 1 }
+    cyclic['any'] = cyclic
+    for (const bad of [
+      undefined,
+      'text',
+      [1],
+      {},
+      { n: 1, unknown: 1 },
+      { n: null },
+      { n: 2 ** 53 },
+      { n: 1.5 },
+      { n: '1' },
+      { n: Number.NaN },
+      { n: 1n },
+      cyclic,
+      { n: 1, text: 'a\u0000' },
+      { n: 1, any: { deep: '\udc00' } },
+      { n: 1, any: { '\u0000': 1 } },
+      { n: 1, at: '2026-02-30T00:00:00Z' },
+      { n: 1, at: '2026-02-03T00:00:00.1234567Z' },
+      { n: 1, list: [1, null] },
+      { n: 1, list: 'no' },
+      { n: 1, small: 6 },
+      { n: 1, text: 'x'.repeat(2 ** 20) },
+    ]) {
+      expect(codeOf(failing({ on: (_: unknown, e: RecordedEvent) => (isSecond(e) ? bad : { n: 1 }) }))).toBe(
+        'project/invalid-row',
+      )
+    }
+  })
+
+  test('is named where it answers a promise, and the promise is not left to fail unheard', () => {
+    const on = async (_: unknown, e: RecordedEvent) => {
+      throw new Error(`${secret}${e.id}`)
+    }
+    const { failure } = run(failing({ on }))
+    expect(failure?.error.code).toBe('project/invalid-row')
+    expect(failure?.error.message).toContain('without a promise')
+  })
+
+  test('is named where its texts are too long for an index', () => {
+    const folding = makeFolding(
+      viewShapeOf(
+        projection('long', {
+          from: [Things],
+          state: z.object({ a: z.string(), b: z.string() }),
+          on: { ThingHappened: (_, e) => ({ a: 'é'.repeat(e.position * 300), b: 'b'.repeat(400) }) },
+          indexes: [['a', 'b']],
+        }),
+      ),
+    )
+    const { routed } = folding.route(events)
+    expect(folding.fold(routed, () => null, new Map())?.event.position).toBe(2)
+  })
+})
