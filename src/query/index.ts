@@ -1,1 +1,3 @@
 export type { Answer, AskOptions, AskQuery } from './ask.ts'
+export { type Asker, type AskerOptions, createAsker } from './asker.ts'
+export type { ReadableView } from './read.ts'
