@@ -1,8 +1,13 @@
 import type { TestProject } from 'vitest/node'
-import { obtainServer } from './server.ts'
+import { noServerBecause, obtainServer } from './server.ts'
 
-/** The server of this run, or why there is none. */
-export type Provided = { readonly url: string } | { readonly reason: string }
+/** What a run has, or why it has it not. */
+export interface Provided {
+  /** The server of this run. */
+  readonly shared: { readonly url: string } | { readonly reason: string }
+  /** Why a test cannot start a server of its own, to stop and restore it. */
+  readonly noOwnBecause: string | undefined
+}
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -12,11 +17,14 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await obtainServer()
-  if ('reason' in server) {
-    if (process.env['BIFOLD_REQUIRE_POSTGRES']) throw new Error(`These tests need PostgreSQL: ${server.reason}`)
-    project.provide('postgres', { reason: server.reason })
-    return async () => console.warn(`\nTests on PostgreSQL were skipped: ${server.reason}`)
+  const noOwnBecause = process.env['DATABASE_URL'] || 'reason' in server ? await noServerBecause() : undefined
+  const reason = 'reason' in server ? server.reason : noOwnBecause
+  if (reason !== undefined && process.env['BIFOLD_REQUIRE_POSTGRES']) {
+    throw new Error(`These tests need PostgreSQL: ${reason}`)
   }
-  project.provide('postgres', { url: server.url })
-  return server.stop
+  project.provide('postgres', { shared: 'reason' in server ? server : { url: server.url }, noOwnBecause })
+  return async () => {
+    if (reason !== undefined) console.warn(`\nTests on PostgreSQL were skipped: ${reason}`)
+    if (!('reason' in server)) await server.stop()
+  }
 }

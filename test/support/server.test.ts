@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database } from './databases.ts'
-import { describePostgres, freshDatabase } from './postgres.ts'
+import { describeOwnServer, describePostgres, freshDatabase } from './postgres.ts'
 import { type Server, startServer } from './server.ts'
 
 async function ask(url: string, query: string): Promise<unknown[]> {
@@ -30,7 +30,7 @@ describePostgres('the server of a test run', () => {
   })
 })
 
-describePostgres("a test's own server", () => {
+describeOwnServer("a test's own server", () => {
   let server: Server
 
   beforeAll(async () => {

@@ -50,6 +50,21 @@ export async function obtainServer(): Promise<Obtained> {
   }
 }
 
+/** Why `startServer` cannot work here, or `undefined`. */
+export async function noServerBecause(): Promise<string | undefined> {
+  let directory: string | undefined
+  try {
+    const user = await serverUser()
+    directory = await enterableDirectory(user)
+    const binaries = await findBinaries(user, directory)
+    return 'reason' in binaries ? binaries.reason : undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  } finally {
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+  }
+}
+
 /**
  * Starts a server of our own on a free loopback port. It ends with this process, however that ends.
  *
