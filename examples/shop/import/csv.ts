@@ -66,20 +66,20 @@ async function contentOf(folder: string, file: string): Promise<Buffer> {
 }
 
 function linesOf(file: string, content: Buffer): readonly Line[] {
+  const lines: Line[] = []
+  // The parser says on which line a record ends, and an error on which line it gave up: with line breaks in quotes,
+  // both are further down than where the record begins, which is behind the one before it.
+  let ended = 0
+  const onRecord = (record: readonly string[], info: { readonly lines: number }): null => {
+    lines.push({ record, line: ended + 1 })
+    ended = info.lines
+    return null
+  }
   try {
-    const read = parse(content, { bom: true, info: true, relax_column_count: true }) as unknown as readonly {
-      readonly record: readonly string[]
-      readonly info: { readonly lines: number }
-    }[]
-    // The parser says on which line a record ends; quoted line breaks put its beginning further up.
-    return read.map(({ record, info }) => ({ record, line: info.lines - lineBreaks(record) }))
+    parse(content, { bom: true, relax_column_count: true, on_record: onRecord })
+    return lines
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
-    const line = Number((error as unknown as { readonly lines?: number }).lines ?? 1)
-    throw new InputError('import/malformed-line', { file, line, problem: `it is not CSV (${error.code})` })
+    throw new InputError('import/malformed-line', { file, line: ended + 1, problem: `it is not CSV (${error.code})` })
   }
-}
-
-function lineBreaks(record: readonly string[]): number {
-  return record.reduce((sum, text) => sum + (text.match(/\r\n|\r|\n/g)?.length ?? 0), 0)
 }

@@ -6,10 +6,15 @@ export const text: Field<string> = text => (text === '' ? { problem: 'expected a
 /** Any text, or `null` where the field is empty. */
 export const optionalText: Field<string | null> = text => ({ value: text === '' ? null : text })
 
-/** A whole number from 0, in plain digits. */
-export const wholeNumber: Field<number> = text => {
-  const value = Number(text)
-  return /^[0-9]+$/.test(text) && Number.isSafeInteger(value) ? { value } : { problem: 'expected a whole number' }
+/** A whole number from `min` to `max`, in plain digits. */
+export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER): Field<number> {
+  const expected = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`
+  return text => {
+    const value = Number(text)
+    return /^[0-9]+$/.test(text) && value >= min && value <= max
+      ? { value }
+      : { problem: `expected a whole number ${expected}` }
+  }
 }
 
 /** One of a few words. */
