@@ -21,7 +21,7 @@ export interface Job {
   /** Names the stream in the process. */
   readonly streamName: string
   readonly input: unknown
-  readonly metadata: Metadata
+  readonly metadata: Metadata | undefined
   readonly expectedVersion: Version | undefined
   /** Given where the caller gave an id. */
   readonly key: CommandKey | undefined
@@ -59,15 +59,23 @@ export async function carryOut(engine: Engine, job: Job): Promise<Dispatched> {
       if (known !== undefined) return known
       if (version === folded.version) {
         if (decision.kind === 'refused') throw decision.error
-        return answer(log, [], version, folded.head, false)
+        return answer(log, nothing, version, folded.head, false)
       }
       newest = version
     } else {
-      const request = { stream, expected: folded.version, events, metadata: job.metadata }
-      const outcome = await log.append(key === undefined ? request : { ...request, command: key })
+      const outcome = await log.append({
+        stream,
+        expected: folded.version,
+        events,
+        ...(job.metadata === undefined ? {} : { metadata: job.metadata }),
+        ...(key === undefined ? {} : { command: key }),
+      })
       if (outcome.kind === 'appended') {
-        keepAfter(states, job, folded, outcome.events, epoch)
-        return answer(log, outcome.events, outcome.version, outcome.head, false)
+        const before = folded
+        if (outcome.version > 0) {
+          states.keep(streamName, () => fold(plan.aggregate, before, outcome.events), epoch)
+        }
+        return answer(log, outcome, outcome.version, outcome.head, false)
       }
       if (outcome.kind === 'repeated') return repeat(log, job, outcome.outcome)
       if (++conflicts >= attempts) {
@@ -111,18 +119,29 @@ function repeat(
   if (key !== undefined && outcome.hash !== key.hash) {
     throw new BifoldError('command/id-reused', { command: key.name, commandId: key.id })
   }
-  return answer(log, outcome.events, outcome.version, outcome.head, key !== undefined)
+  return answer(log, outcome, outcome.version, outcome.head, key !== undefined)
 }
 
+/** The log decodes events when they are looked at, and most callers do not look. */
 function answer(
   log: EventLog,
-  events: Dispatched['events'],
+  outcome: Pick<Dispatched, 'events'>,
   version: Version,
   head: Anchor,
   repeated: boolean,
 ): Dispatched {
-  return { events, version, position: head.position, token: tokenOf(log.id, head), repeated }
+  return {
+    get events() {
+      return outcome.events
+    },
+    version,
+    position: head.position,
+    token: tokenOf(log.id, head),
+    repeated,
+  }
 }
+
+const nothing = { events: [] }
 
 /** The state with everything that is in the stream after it. */
 async function readOn(engine: Engine, job: Job, from: Folded, epoch: number): Promise<Folded> {
@@ -133,17 +152,9 @@ async function readOn(engine: Engine, job: Job, from: Folded, epoch: number): Pr
     folded = fold(job.plan.aggregate, folded, events)
     if (events.length < pageEvents) break
   }
-  states.keep(job.streamName, folded, epoch)
+  // A stream without events is not held: anybody can name any number of them.
+  if (folded.version > 0) states.keep(job.streamName, folded, epoch)
   return folded
-}
-
-/** The command was accepted: an `evolve` that throws on its events is the next command's trouble, not this one's. */
-function keepAfter(states: States, job: Job, from: Folded, events: Dispatched['events'], epoch: number): void {
-  try {
-    states.keep(job.streamName, fold(job.plan.aggregate, from, events), epoch)
-  } catch {
-    states.drop(job.streamName)
-  }
 }
 
 const firstPauseMs = 1

@@ -1,5 +1,5 @@
 import { type AnyAggregate, type App, BifoldError, check } from '../define/index.ts'
-import { defaultTenant, type EventLog, type Runtime } from '../log/index.ts'
+import { checkStream, defaultTenant, type EventLog, problemOfName, type Runtime } from '../log/index.ts'
 import { carryOut, type Engine, type Job } from './carry-out.ts'
 import type { Plan } from './decide.ts'
 import type { Dispatch, Dispatched, DispatchOptions } from './dispatch.ts'
@@ -127,17 +127,19 @@ function commandsOf(aggregate: AnyAggregate): ReadonlyMap<string, Plan> {
   )
 }
 
-/** @throws `command/invalid-input` · `command/invalid-id` */
+/** @throws `log/invalid-stream` · `command/invalid-input` · `command/invalid-id` */
 function jobOf(plan: Plan, streamId: string, input: unknown, options: DispatchOptions): Job {
   const { category, command, name, definition } = plan
-  const { tenant = defaultTenant, commandId, expectedVersion, metadata = {} } = options
+  const { tenant = defaultTenant, commandId, expectedVersion, metadata } = options
+  const stream = { tenant, category, id: streamId }
+  checkStream(stream)
   const checked = check(definition.input, input)
   if (checked.issues !== undefined) {
     throw new BifoldError('command/invalid-input', { category, command, issues: checked.issues })
   }
   return {
     plan,
-    stream: { tenant, category, id: streamId },
+    stream,
     streamName: `${category}\u0000${tenant}\u0000${streamId}`,
     input: checked.value,
     metadata,
@@ -150,10 +152,7 @@ function jobOf(plan: Plan, streamId: string, input: unknown, options: DispatchOp
 }
 
 function checkedId(commandId: string): string {
-  if (typeof commandId !== 'string' || !/^[^\u0000-\u001f\u007f]{1,256}$/.test(commandId)) {
-    throw new BifoldError('command/invalid-id', {
-      rule: 'it is text of 1 to 256 characters without control characters',
-    })
-  }
+  const rule = problemOfName(commandId)
+  if (rule !== undefined) throw new BifoldError('command/invalid-id', { rule })
   return commandId
 }

@@ -1,4 +1,5 @@
 export { createLog, type LogOptions } from './create-log.ts'
+export { checkStream } from './encode.ts'
 export type { LogLimits } from './limits.ts'
 export type {
   Anchor,
@@ -16,4 +17,5 @@ export { defaultTenant, origin } from './log.ts'
 export { memoryLogStorage } from './memory.ts'
 export { type Runtime, systemRuntime } from './runtime.ts'
 export type * from './storage.ts'
+export { problemOfName } from './text.ts'
 export { anchorOf, type Token, tokenOf } from './token.ts'
