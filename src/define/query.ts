@@ -1,3 +1,4 @@
+import { BifoldError } from './errors.ts'
 import type { AnyProjection, Projection } from './projection.ts'
 import type { Schema } from './schema.ts'
 
@@ -18,11 +19,12 @@ export interface ListRequest<Row> {
   readonly cursor?: string | undefined
 }
 
+/** A bound that is absent or `undefined` does not narrow. */
 export interface Range<Value> {
-  readonly gt?: Value
-  readonly gte?: Value
-  readonly lt?: Value
-  readonly lte?: Value
+  readonly gt?: Value | undefined
+  readonly gte?: Value | undefined
+  readonly lt?: Value | undefined
+  readonly lte?: Value | undefined
 }
 
 /** What `list` answers: the rows, and the cursor of the rows after them (`null`: there are none). */
@@ -31,10 +33,16 @@ export interface Listed<Row> {
   readonly next: string | null
 }
 
+interface Verbs<Input, Row> {
+  readonly get: (input: Input) => string
+  readonly many: (input: Input) => readonly string[]
+  readonly list: (input: Input) => ListRequest<Row>
+}
+
 type Verb<Input, Row> =
-  | { readonly get: (input: Input) => string }
-  | { readonly many: (input: Input) => readonly string[] }
-  | { readonly list: (input: Input) => ListRequest<Row> }
+  | Pick<Verbs<Input, Row>, 'get'>
+  | Pick<Verbs<Input, Row>, 'many'>
+  | Pick<Verbs<Input, Row>, 'list'>
 
 type ResultOf<Row, V> = V extends { readonly list: unknown }
   ? Listed<Row>
@@ -76,8 +84,9 @@ export type AnyQuery = Query<any, any>
  * @param definition.get one row by its key (`null` where there is none), or
  * @param definition.many the rows of many keys, in their order, or
  * @param definition.list rows in the order of a declared index, with ranges and a cursor.
+ * @throws `define/invalid-definition` where there is not exactly one of `get`, `many` and `list`.
  */
-export function query<const Input, Row, const V extends Verb<NoInfer<Input>, NoInfer<Row>>>(
+export function query<const Input, const Row, const V extends Verb<NoInfer<Input>, NoInfer<Row>>>(
   name: string,
   definition: { readonly from: Projection<Row>; readonly input: Schema<Input> } & V,
 ): Query<Input, ResultOf<Row, V>> {
@@ -86,12 +95,19 @@ export function query<const Input, Row, const V extends Verb<NoInfer<Input>, NoI
     name,
     from: definition.from as Projection<unknown>,
     input: definition.input,
-    ask: askOf(definition as Verb<Input, Row>) as Ask<Input>,
+    ask: askOf(name, definition) as Ask<Input>,
   }
 }
 
-function askOf<Input, Row>(verb: Verb<Input, Row>): unknown {
-  if ('get' in verb) return { verb: 'get', key: verb.get }
-  if ('many' in verb) return { verb: 'many', keys: verb.many }
-  return { verb: 'list', request: verb.list }
+function askOf<Input, Row>(name: string, verbs: Partial<Verbs<Input, Row>>): unknown {
+  const { get, many, list } = verbs
+  if ([get, many, list].filter(verb => verb !== undefined).length !== 1) {
+    throw new BifoldError('define/invalid-definition', {
+      place: `query('${name}')`,
+      problem: 'it needs one of `get`, `many` and `list`, and only one',
+    })
+  }
+  if (get !== undefined) return { verb: 'get', key: get }
+  if (many !== undefined) return { verb: 'many', keys: many }
+  return { verb: 'list', request: list }
 }
