@@ -40,6 +40,8 @@ const catalogue = {
   'log/connection-lost': (at: { problem: string }) => `The connection to the log's database was lost: ${at.problem}.`,
   'log/rewound': (at: { position: number }) =>
     `The log is not the one that this process knows: the event at position ${at.position} is missing or another. It was restored to an earlier state, or failed over without its last events. Nothing was applied; find out what was lost, then start this process again.`,
+  'log/storage-failed': (at: { sqlState: string; problem: string }) =>
+    `The log's database answered with an error (SQLSTATE ${at.sqlState}): ${at.problem}. Nothing was written.`,
   'log/unknown-event-type': (at: { type: string; position: number }) =>
     `The event at position ${at.position} has the type ${quote(at.type)}, which no contract of this app declares. Add the contract, or read with a filter.`,
   'log/undecodable-event': (at: { type: string; position: number; problem: string }) =>
@@ -50,6 +52,8 @@ const catalogue = {
   // Setting up
   'setup/missing-peer': (at: { peer: string; purpose: string }) =>
     `The package ${quote(at.peer)}, which ${at.purpose} needs, is not installed. Install it: npm install ${at.peer}`,
+  'setup/migration-changed': (at: { name: string }) =>
+    `The migration ${at.name} was applied to this database in another form than this release has. Applied migrations never change; restore the file, and put the change into a new migration.`,
 
   'embedded/directory-locked': (at: {
     directory: string
@@ -145,6 +149,8 @@ const catalogue = {
     `${sayFolded(at)}: on.${at.type} gave a row that does not fit: ${sayIssues(at.issues)}. The projection stays before this event; correct \`on\` or \`state\` and deploy it.`,
   'project/superseded': (at: { projection: string; epoch: number }) =>
     `The projection ${quote(at.projection)} is carried on by another process, which took it over with epoch ${at.epoch}. This one stands by, and takes over when the other falls silent.`,
+  'project/store-unreachable': (at: { projection: string; problem: string }) =>
+    `The store of the view ${quote(at.projection)} cannot be reached: ${at.problem}. It is tried again until it can.`,
   'project/store-failed': (at: { projection: string; problem: string }) =>
     `The store of the view ${quote(at.projection)} failed: ${at.problem}. Nothing of this batch was written; it is tried again.`,
 

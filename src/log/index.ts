@@ -1,5 +1,6 @@
 export { createLog, type LogOptions } from './create-log.ts'
 export { checkStream } from './encode.ts'
+export { fingerprintOf } from './ids.ts'
 export type { LogLimits } from './limits.ts'
 export type {
   Anchor,

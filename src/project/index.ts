@@ -1,5 +1,8 @@
 export type { Backend } from './backend.ts'
+export { scalarProblem, textProblem } from './encode-row.ts'
+export type { ProjectorLimits } from './limits.ts'
 export { compareScalars, compareText, timestampProblem } from './order.ts'
+export { type Projector, type ProjectorOptions, startProjector } from './projector.ts'
 export type { ProjectionStatus } from './status.ts'
 export type * from './store.ts'
 export { rowId } from './store.ts'

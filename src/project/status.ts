@@ -16,7 +16,7 @@ export interface ProjectionStatus {
   readonly failure?: {
     readonly code: string
     readonly message: string
-    readonly event?: { readonly position: Position; readonly type: string; readonly id: string }
+    readonly event?: { readonly position: Position; readonly type: string; readonly id?: string }
     readonly attempts: number
     /** Milliseconds until it is tried again. Absent: it is not. */
     readonly retryInMs?: number

@@ -1,1 +1,2 @@
+export { inMemory } from './in-memory.ts'
 export { memoryViewStore } from './view-store.ts'
