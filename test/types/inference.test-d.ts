@@ -1,0 +1,156 @@
+// What a user writes without a type argument, and what the compiler makes of it. `tsc -p .` is the test.
+
+import { aggregate, app, type EventOf, event, events, type Listed, type NewEventOf, projection, query } from 'bifold'
+import type { Dispatch } from 'bifold/command'
+import type { AskQuery } from 'bifold/query'
+import { z } from 'zod'
+import { CustomerEvents, Order, OrderEvents, type OrderState, OrderSummaries, orderById, Row } from './orders.ts'
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function same<A, B>(_: Same<A, B>): void {}
+
+declare const dispatch: Dispatch
+declare const ask: AskQuery
+
+// Events: constructors take the data of their schema, also where its arrays are readonly
+
+const placed = OrderEvents.OrderPlaced({ customerId: 'ana', total: 100, tags: [] as readonly string[] })
+same<typeof placed.type, 'OrderPlaced'>(true)
+same<typeof placed.category, 'order'>(true)
+same<typeof placed.data.tags, string[]>(true)
+same<NewEventOf<typeof OrderEvents>['type'], 'OrderPlaced' | 'OrderPaid'>(true)
+same<EventOf<typeof OrderEvents, 'OrderPaid'>['data'], { method: 'card' | 'cash'; total: number }>(true)
+same<EventOf<typeof OrderEvents, 'OrderLost'>, never>(true)
+// @ts-expect-error the check itself can fail
+same<string, 'a'>(true)
+
+const CartEvents = events('cart', {
+  ItemAdded: event(z.object({ sku: z.string(), quantity: z.int() }), {
+    schemaVersion: 2,
+    upcast: { 1: (data: { sku: string }) => ({ ...data, quantity: 1 }) },
+    tags: ({ sku }) => [`sku:${sku}`],
+  }),
+})
+same<Parameters<typeof CartEvents.ItemAdded>[0], { readonly sku: string; readonly quantity: number }>(true)
+// @ts-expect-error tags see the data of the newest version
+event(z.object({ sku: z.string() }), { tags: ({ quantity }) => [quantity] })
+
+// Aggregates: the state is what `initial` says, literal unions, arrays and all
+
+interface CartState {
+  readonly phase: 'open' | 'closed'
+  readonly items: { readonly sku: string; readonly quantity: number }[]
+}
+const Cart = aggregate(CartEvents, {
+  initial: (): CartState => ({ phase: 'open', items: [] }),
+  evolve: {
+    ItemAdded: (cart, { data }) => ({ phase: 'open', items: [...cart.items, data] }),
+  },
+  commands: {
+    AddItem: {
+      input: z.object({ sku: z.string(), quantity: z.int().default(1) }),
+      stream: 'existing',
+      decide: (cart, { sku, quantity }, { now, version, streamId, tenant }) => {
+        same<typeof quantity, number>(true)
+        same<typeof version, number & { readonly __brand?: 'Version' }>(true)
+        return cart.phase === 'open' && now && streamId && tenant ? [CartEvents.ItemAdded({ sku, quantity })] : []
+      },
+    },
+    Close: { input: z.object({}), decide: () => [] },
+  },
+})
+same<ReturnType<typeof Cart.initial>, CartState>(true)
+same<ReturnType<typeof Order.initial>, OrderState>(true)
+
+aggregate(CartEvents, {
+  initial: (): CartState => ({ phase: 'open', items: [] }),
+  evolve: {
+    // Neither state nor event is looked at: literals stay literals all the same
+    ItemAdded: () => ({ phase: 'closed', items: [] }),
+  },
+  commands: {},
+})
+
+// Commands: the input follows from aggregate and name
+
+await dispatch(Order, 'o-1', 'PayOrder', { method: 'card' })
+const dispatched = await dispatch(Cart, 'c-1', 'Close', {}, { commandId: 'id', expectedVersion: 3 })
+same<typeof dispatched.repeated, boolean>(true)
+// @ts-expect-error a command of another aggregate
+await dispatch(Cart, 'c-1', 'PayOrder', { method: 'card' })
+
+// Projections: rows are what their schema says
+
+projection('orders', {
+  from: [OrderEvents, CustomerEvents],
+  state: Row,
+  key: {
+    OrderPlaced: ({ data }) => [data.customerId, 'all'],
+    OrderPaid: () => null,
+    CustomerNamed: 'stream' as never,
+  },
+  on: {
+    OrderPlaced: (row, { data, recordedAt, streamId }, key) => {
+      same<typeof data, { customerId: string; total: number; tags: string[] }>(true)
+      same<typeof key, string>(true)
+      return row ?? { ...data, customerId: recordedAt + streamId, status: 'pending' }
+    },
+    OrderPaid: () => ({ customerId: 'one', total: 0, status: 'paid', tags: [] }),
+    CustomerNamed: () => null,
+  },
+  indexes: [['total', 'status']],
+})
+same<(typeof OrderSummaries)['state'], import('bifold').Schema<z.output<typeof Row>>>(true)
+
+projection('per-day', {
+  from: [OrderEvents],
+  // A union of objects, optional and null columns
+  state: z.object({ day: z.string(), last: z.string().nullable(), best: z.int().optional() }),
+  key: { OrderPaid: ({ recordedAt }) => recordedAt.slice(0, 10) },
+  on: {
+    OrderPaid: (row, { data }, day) => ({ day, last: null, ...(row?.best === undefined ? {} : { best: data.total }) }),
+  },
+})
+
+// Queries: the answer follows from the verb
+
+const one = await ask(orderById, { orderId: 'o-1' }, { after: dispatched.token, waitMs: 100, onTimeout: 'stale' })
+same<typeof one.value, z.output<typeof Row> | null>(true)
+
+const Status = z.object({ status: z.enum(['pending', 'paid']).optional(), cursor: z.string().optional() })
+const listed = await ask(
+  query('orders', {
+    from: OrderSummaries,
+    input: Status,
+    list: ({ status, cursor }) => ({ index: ['status'], where: { status }, order: status ? 'desc' : 'asc', cursor }),
+  }),
+  { status: 'paid' },
+)
+same<typeof listed.value, Listed<z.output<typeof Row>>>(true)
+
+const many = await ask(
+  query('some', { from: OrderSummaries, input: z.object({ ids: z.array(z.string()) }), many: ({ ids }) => ids }),
+  { ids: ['o-1'] },
+)
+same<typeof many.value, readonly (z.output<typeof Row> | null)[]>(true)
+
+query('dear-orders', {
+  from: OrderSummaries,
+  input: z.object({}),
+  // The input is not looked at: literals stay literals all the same
+  list: () => ({ index: ['customerId', 'total'], where: { customerId: 'ana', total: { gte: 100, lt: 200 } } }),
+})
+query('paid-orders', {
+  from: OrderSummaries,
+  input: z.object({}),
+  list: () => ({ index: ['status'], where: { status: 'paid' }, order: 'desc', limit: 10 }),
+})
+
+// The app
+
+app('shop', {
+  aggregates: [Order, Cart],
+  projections: [OrderSummaries],
+  queries: [orderById],
+  events: [CustomerEvents],
+})

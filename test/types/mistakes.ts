@@ -1,0 +1,208 @@
+// Mistakes that are easily made, each below what the compiler says about it. `…` stands for anything.
+// `mistakes.test.ts` compiles this file and compares; the compiler of the repository itself passes it over.
+
+import { aggregate, app, events, projection, query } from 'bifold'
+import type { Dispatch } from 'bifold/command'
+import type { AskQuery } from 'bifold/query'
+import { z } from 'zod'
+import { CustomerEvents, Order, OrderEvents, type OrderState, OrderSummaries, orderById, Row } from './orders.ts'
+
+declare const dispatch: Dispatch
+declare const ask: AskQuery
+
+const initial = (): OrderState => ({ status: 'none', total: 0 })
+const evolve = { OrderPlaced: (order: OrderState) => order, OrderPaid: (order: OrderState) => order }
+
+// Events
+
+//~ Property 'total' is missing in type '{ method: "card"; }' but required in type …
+OrderEvents.OrderPaid({ method: 'card' })
+
+//~ Property 'OrderLost' does not exist on type …
+OrderEvents.OrderLost({})
+
+//~ Object literal may only specify known properties, and 'name' does not exist in type 'Schema<unknown>'.
+events('cart', { CartMade: { name: 'string' } })
+
+// Aggregates
+
+aggregate(OrderEvents, {
+  initial,
+  //~ Property 'OrderPaid' is missing in type … but required in type …
+  evolve: { OrderPlaced: order => order },
+  commands: {},
+})
+
+aggregate(OrderEvents, {
+  initial,
+  //~ Object literal may only specify known properties, and 'OrderLost' does not exist in type …
+  evolve: { OrderPlaced: order => order, OrderPaid: order => order, OrderLost: (order: OrderState) => order },
+  commands: {},
+})
+
+aggregate(OrderEvents, {
+  initial,
+  evolve: {
+    //~ Type '"pendin"' is not assignable to type '"none" | "paid" | "pending"'. Did you mean '"pending"'?
+    OrderPlaced: (_, { data }) => ({ status: 'pendin', total: data.total }),
+    OrderPaid: order => order,
+  },
+  commands: {},
+})
+
+aggregate(OrderEvents, {
+  initial,
+  evolve: {
+    OrderPlaced: order => order,
+    //~ Property 'status' is missing in type '{ readonly total: number; }' but required in type …
+    OrderPaid: ({ total }) => ({ total }),
+  },
+  commands: {},
+})
+
+aggregate(OrderEvents, {
+  initial,
+  evolve,
+  commands: {
+    Rename: {
+      input: z.object({ name: z.string() }),
+      //~ Type 'NewEvent<"customer", "CustomerNamed", { name: string; }>' is not assignable to type 'NewEventOf<Events<"order", …
+      decide: (_, { name }) => [CustomerEvents.CustomerNamed({ name })],
+    },
+    Gild: {
+      input: z.object({}),
+      //~ Type '"gold"' is not assignable to type '"card" | "cash"'.
+      decide: order => [OrderEvents.OrderPaid({ method: 'gold', total: order.total })],
+    },
+    Misread: {
+      input: z.object({ name: z.string() }),
+      //~ Property 'statu' does not exist on type 'OrderState'. Did you mean 'status'?
+      //~ Property 'nam' does not exist on type '{ name: string; }'.
+      decide: (order, { nam }) => [OrderEvents.OrderPaid({ method: 'card', total: order.statu ? 1 : nam.length })],
+    },
+    Forget: {
+      input: z.object({}),
+      //~ Type '() => void' is not assignable to type '(state: OrderState, input: Record<string, never>, context: DecisionContext) => …
+      decide: () => {},
+    },
+    Wait: {
+      input: z.object({}),
+      //~ Type 'Promise<never[]>' is not assignable to type 'readonly NewEventOf<Events<"order", …
+      decide: async () => [],
+    },
+    Misstate: {
+      input: z.object({}),
+      //~ Type '"fresh"' is not assignable to type '"existing" | "new"'.
+      stream: 'fresh',
+      decide: () => [],
+    },
+  },
+})
+
+// Commands
+
+//~ Argument of type '"Pay"' is not assignable to parameter of type '"PayOrder"'.
+await dispatch(Order, 'o-1', 'Pay', { method: 'card' })
+
+//~ Type '"gold"' is not assignable to type '"card" | "cash"'.
+await dispatch(Order, 'o-1', 'PayOrder', { method: 'gold' })
+
+//~ Property 'method' is missing in type '{}' but required in type '{ method: "card" | "cash"; }'.
+await dispatch(Order, 'o-1', 'PayOrder', {})
+
+// Projections
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  //~ Object literal may only specify known properties, and 'OrderLost' does not exist in type …
+  on: { OrderLost: () => null },
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {
+    //~ Type '"gone"' is not assignable to type '"paid" | "pending"'.
+    OrderPlaced: (_, { data }) => ({ ...data, status: 'gone' }),
+    //~ 'order' is possibly 'null'.
+    OrderPaid: order => (order.status === 'paid' ? order : null),
+  },
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {
+    //~ Property 'total' is missing in type … but required in type …
+    OrderPlaced: (_, { data }) => ({ customerId: data.customerId, status: 'pending', tags: [] }),
+  },
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {
+    //~ Property 'totals' does not exist on type … Did you mean 'total'?
+    OrderPlaced: (_, { data }) => ({ ...data, total: data.totals, status: 'pending' }),
+  },
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  key: {
+    //~ Type 'number' is not assignable to type 'string | readonly string[] | null'.
+    OrderPlaced: event => event.data.total,
+  },
+  on: { OrderPlaced: () => null },
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {},
+  //~ Type '"statu"' is not assignable to type '"customerId" | "status" | "tags" | "total"'. Did you mean '"status"'?
+  indexes: [['statu']],
+})
+
+// Queries
+
+query('q', {
+  from: OrderSummaries,
+  input: z.object({ number: z.int() }),
+  //~ Type 'number' is not assignable to type 'string'.
+  get: ({ number }) => number,
+})
+
+query('q', {
+  from: OrderSummaries,
+  input: z.object({ number: z.int() }),
+  //~ Type '"statu"' is not assignable to type '"customerId" | "status" | "tags" | "total"'. Did you mean '"status"'?
+  list: () => ({ index: ['statu'] }),
+})
+
+query('q', {
+  from: OrderSummaries,
+  input: z.object({ number: z.int() }),
+  //~ Type '"gone"' is not assignable to type '"paid" | "pending" | Range<"paid" | "pending"> | undefined'.
+  list: () => ({ index: ['status'], where: { status: 'gone' } }),
+})
+
+//~ Argument of type … is not assignable to parameter of type … & Verb<… Property … is missing in type …
+query('q', { from: OrderSummaries, input: z.object({ number: z.int() }) })
+
+//~ … 'order' does not exist in type '{ orderId: string; }'. Did you mean to write 'orderId'?
+await ask(orderById, { order: 'o-1' })
+
+const { value } = await ask(orderById, { orderId: 'o-1' })
+//~ 'value' is possibly 'null'.
+value.total
+
+// The app
+
+//~ Type 'Events<"order", … is not assignable to type 'AnyAggregate'. …
+app('shop', { aggregates: [OrderEvents] })
+
+//~ Type 'Aggregate<…' is not assignable to type 'AnyProjection'. …
+app('shop', { projections: [Order] })
