@@ -22,7 +22,7 @@ afterEach(async () => {
 
 /** Another process that is ready to lock the directory when told. */
 async function contender(): Promise<Worker> {
-  const worker = spawnWorker(import.meta.url, '../../test/support/hold-directory.ts', [directory])
+  const worker = spawnWorker(import.meta.url, '../../test/support/hold-directory-process.ts', [directory])
   await worker.line(line => line === 'ready')
   return worker
 }

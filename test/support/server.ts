@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type Binaries, findBinaries, type OsUser, serverUser } from './binaries.ts'
-import { endGuarded, startGuarded } from './server-process.ts'
+import { endGuarded, startGuarded } from './guard.ts'
 
 const run = promisify(execFile)
 
