@@ -48,7 +48,7 @@ export function encodeAppend(request: AppendRequest, context: EncodeContext): En
 
 /** An append that nobody named still has an id: by it the log finds out what became of one whose answer was lost. */
 function ownCommand({ newId }: EncodeContext): CommandKey {
-  return { name: '', id: newId(), hash: '' }
+  return { name: 'append', id: newId(), hash: '-' }
 }
 
 export function checkStream(stream: StreamKey): void {

@@ -1,3 +1,5 @@
 export type { Database, Lane, LaneOptions, Sql, Statement, TransactionOptions } from './client.ts'
+export { type PostgresLogOptions, postgresLogStorage, pruneCommands } from './log-storage.ts'
+export { migrate } from './migrate.ts'
 export { openPostgres, type PostgresOptions } from './pg-client.ts'
 export { openPglite, type PgliteOptions } from './pglite-client.ts'

@@ -34,7 +34,10 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
   const { poolConnections = 10, readerConnections = 10, connectTimeoutMs = 10_000, runtime = systemRuntime } = options
   const driver = await importDriver()
   const settings = (startUp: string): ClientConfig => ({
-    connectionString: withStartUp(url, `-c TimeZone=UTC -c client_min_messages=warning ${startUp}`),
+    connectionString: withStartUp(
+      url,
+      `-c TimeZone=UTC -c client_min_messages=warning -c default_transaction_isolation=read\\ committed ${startUp}`,
+    ),
     types: typesOf(driver),
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,

@@ -1,7 +1,9 @@
+import { join } from 'node:path'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { BifoldError } from '../define/index.ts'
 import { type Runtime, systemRuntime } from '../log/index.ts'
 import { beginOf, type Database, parsers, type Sql } from './client.ts'
+import { lockDirectory } from './directory-lock.ts'
 
 export interface PgliteOptions {
   readonly runtime?: Runtime
@@ -12,14 +14,16 @@ type Driver = typeof import('@electric-sql/pglite')
 /**
  * Opens the embedded PostgreSQL in a directory of its own, which is made where it is missing; without a directory, in
  * memory. It has one connection: whatever is asked at the same time is answered one after the other.
- * @throws `setup/missing-peer` where `@electric-sql/pglite` is not installed.
+ * @throws `embedded/directory-locked` where another process has it · `setup/missing-peer` where `@electric-sql/pglite` is not installed.
  */
 export async function openPglite(directory?: string, options: PgliteOptions = {}): Promise<Database> {
   const { runtime = systemRuntime } = options
   const { PGlite } = await importDriver()
-  const pglite = await PGlite.create({
-    ...(directory === undefined ? {} : { dataDir: directory }),
-    parsers: { ...parsers },
+  const lock = directory === undefined ? undefined : await lockDirectory(directory, runtime)
+  const place = directory === undefined ? {} : { dataDir: join(directory, 'data') }
+  const pglite = await PGlite.create({ ...place, parsers: { ...parsers } }).catch(async error => {
+    await lock?.release()
+    throw error
   })
   await pglite.exec("set timezone = 'UTC'; set client_min_messages = warning")
   const fair = fairness(runtime)
@@ -39,7 +43,9 @@ export async function openPglite(directory?: string, options: PgliteOptions = {}
     listen: (channel, onNotify) => pglite.listen(`"${channel}"`, onNotify),
     isConnectionLost: () => false,
     close: async () => {
-      if (!pglite.closed) await pglite.close()
+      if (pglite.closed) return
+      await pglite.close()
+      await lock?.release()
     },
   }
 }

@@ -1,0 +1,132 @@
+import { BifoldError } from '../define/index.ts'
+import type { Anchor, LogStorage, Verdict } from '../log/index.ts'
+import { type Database, sqlStateOf } from './client.ts'
+import { appendBatch } from './log-append.ts'
+import { holds, readAll, readHead, readOutcomes, readStream, readTypes, readVersions } from './log-read.ts'
+import { migrate } from './migrate.ts'
+
+export interface PostgresLogOptions {
+  /** A batch that takes longer is given up by the database, and sent again. Default 15000. */
+  readonly batchTimeoutMs?: number
+}
+
+/** The log in PostgreSQL, over a socket or embedded. `close` leaves the database open: it may hold views too. */
+export function postgresLogStorage(database: Database, options: PostgresLogOptions = {}): LogStorage {
+  const { sql } = database
+  const lane = database.lane({ statementTimeoutMs: options.batchTimeoutMs ?? 15_000 })
+
+  /** Gives errors of the database their code. */
+  const coded = async <T>(work: Promise<T>, known?: Anchor): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      throw codeOf(error, database, known)
+    }
+  }
+  const mustHold = <T>(page: T | undefined, from: Anchor): T => {
+    if (page === undefined) throw new BifoldError('log/rewound', { position: from.position })
+    return page
+  }
+
+  return {
+    open: () =>
+      coded(
+        migrate(database).then(async () => {
+          const [log] = await sql.query<{ readonly id: string }>({ text: 'select id from bifold.log' })
+          if (log === undefined) throw new Error('bifold.log is empty')
+          return { logId: log.id }
+        }),
+      ),
+    appendBatch: async (batch, known) => {
+      const { recordedAt, verdicts, head } = await coded(appendBatch(lane, batch, known), known)
+      const repeated = batch.filter((_, index) => verdicts[index]?.kind === 'repeated')
+      const outcomes =
+        repeated.length === 0
+          ? []
+          : await coded(
+              readOutcomes(
+                lane,
+                repeated.map(({ stream, command }) => ({ tenant: stream.tenant, ...command })),
+              ),
+            )
+      let next = 0
+      return {
+        recordedAt,
+        head,
+        verdicts: verdicts.map((verdict): Verdict => {
+          if (verdict.kind !== 'repeated') return verdict
+          const outcome = outcomes[next++]
+          // Pruned between the two statements: what was carried out so long ago is not to be had any more.
+          if (outcome === undefined) throw new BifoldError('log/connection-lost', { problem: 'a command was pruned' })
+          return { kind: 'repeated', outcome }
+        }),
+      }
+    },
+    readStream: (stream, fromVersion, maxEvents) => coded(readStream(sql, stream, fromVersion, maxEvents)),
+    versionsOf: streams => coded(readVersions(sql, streams)),
+    read: async (from, types, maxEvents) =>
+      mustHold(
+        await coded(types === undefined ? readAll(sql, from, maxEvents) : readTypes(sql, from, types, maxEvents)),
+        from,
+      ),
+    head: () => coded(readHead(sql)),
+    holds: anchor => coded(holds(sql, anchor)),
+    outcomeOf: async (tenant, name, id) => (await coded(readOutcomes(sql, [{ tenant, name, id }])))[0],
+    listen: (wake, reconnected) =>
+      coded(
+        database.listen(
+          'bifold_log',
+          payload => {
+            const head = Number(payload)
+            wake(Number.isSafeInteger(head) && payload !== '' ? head : undefined)
+          },
+          reconnected,
+        ),
+      ),
+    close: () => lane.close(),
+  }
+}
+
+/** Class 22: data it cannot take. Class 54: beyond its limits. 23514: a check that somebody put on the table. */
+const refusedStates = /^(22...|54...|23514)$/
+const rewoundState = 'BF001'
+
+function codeOf(error: unknown, database: Database, known: Anchor | undefined): unknown {
+  const cause = error
+  if (database.isConnectionLost(error)) {
+    return new BifoldError('log/connection-lost', { problem: (error as Error).message }, { cause })
+  }
+  const sqlState = sqlStateOf(error)
+  if (sqlState === undefined) return error
+  if (sqlState === rewoundState) return new BifoldError('log/rewound', { position: known?.position ?? 0 }, { cause })
+  const problem = (error as Error).message
+  // The message of a refused document may quote it.
+  if (refusedStates.test(sqlState)) {
+    return new BifoldError('log/document-refused', { problem: `SQLSTATE ${sqlState}` }, { cause })
+  }
+  return new BifoldError('log/storage-failed', { sqlState, problem }, { cause })
+}
+
+/**
+ * Forgets what was carried out under the command ids that were last used before `olderThan`, in small transactions.
+ * From then on the same id is a new command. Answers how many were forgotten.
+ */
+export async function pruneCommands(database: Database, olderThan: Date): Promise<number> {
+  const chunk = 5000
+  let pruned = 0
+  for (;;) {
+    const [row] = await database.sql.query<{ readonly count: number }>(pruneStatement, [olderThan.toISOString(), chunk])
+    const count = row?.count ?? 0
+    pruned += count
+    if (count < chunk) return pruned
+  }
+}
+
+const pruneStatement = {
+  name: 'bifold_prune_commands',
+  text: `with gone as (
+      delete from bifold.commands
+       where ctid = any (array(select ctid from bifold.commands where recorded_at < $1::timestamptz limit $2))
+      returning 1)
+    select count(*) as count from gone`,
+}
