@@ -1,0 +1,188 @@
+-- What the migrations make, all together. Written by `npm run schema`, never by hand.
+
+create schema bifold;
+
+create table bifold.commands (
+  tenant text collate "C" not null,
+  name text collate "C" not null,
+  id text collate "C" not null,
+  hash text collate "C" not null,
+  version bigint not null,
+  first_position bigint not null,
+  last_position bigint not null,
+  recorded_at timestamp with time zone not null,
+  constraint commands_pkey PRIMARY KEY (tenant, name, id)
+);
+
+create table bifold.events (
+  "position" bigint not null,
+  tenant text collate "C" not null,
+  category text collate "C" not null,
+  stream_id text collate "C" not null,
+  version bigint not null,
+  type text collate "C" not null,
+  schema_version integer not null,
+  id uuid not null,
+  tags text[] not null,
+  data json not null,
+  metadata json not null,
+  recorded_at timestamp with time zone not null,
+  constraint events_pkey PRIMARY KEY ("position"),
+  constraint events_tenant_category_stream_id_version_key UNIQUE (tenant, category, stream_id, version)
+);
+
+create table bifold.log (
+  the_only boolean not null default true,
+  id uuid not null,
+  constraint log_pkey PRIMARY KEY (the_only),
+  constraint log_the_only_check CHECK (the_only)
+);
+
+create table bifold.migrations (
+  number integer not null,
+  name text not null,
+  checksum text not null,
+  applied_at timestamp with time zone not null default clock_timestamp(),
+  constraint migrations_pkey PRIMARY KEY (number)
+);
+
+CREATE INDEX commands_recorded_at ON bifold.commands USING brin (recorded_at);
+
+CREATE OR REPLACE FUNCTION bifold.append_batch(known_position bigint, known_fingerprint text, tenants text, categories text, stream_ids text, expected_versions bigint[], command_names text, command_ids text, command_hashes text, event_counts integer[], offsets integer[], same_streams integer[], same_commands integer[], of_append integer[], in_append integer[], types text, schema_versions integer[], event_ids text, tag_lists text, datas text, metadatas text, OUT base bigint, OUT base_fingerprint text, OUT recorded_at text, OUT verdicts integer[], OUT versions bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  log record;
+  tenant_list text[] := string_to_array(tenants, e'\n');
+  category_list text[] := string_to_array(categories, e'\n');
+  stream_list text[] := string_to_array(stream_ids, e'\n');
+  name_list text[] := string_to_array(command_names, e'\n');
+  command_list text[] := string_to_array(command_ids, e'\n');
+  repeated boolean[];
+  all_hold boolean;
+  appended integer := cardinality(of_append);
+  previous integer;
+begin
+  log := bifold.lock_log();
+  base := log.head;
+  base_fingerprint := coalesce(right(log.head_id::text, 12), '');
+  recorded_at := to_char(log.clock at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
+
+  if known_position > 0 and (known_position, known_fingerprint) is distinct from (base, base_fingerprint)
+    and not coalesce(
+      (select right(e.id::text, 12) = known_fingerprint from bifold.events e where e.position = known_position), false)
+  then
+    raise exception 'bifold: the event at position % is missing or another', known_position using errcode = 'BF001';
+  end if;
+
+  -- Scalars, not joins: each is one look into an index, whatever the planner believes of the tables.
+  select array_agg(checked.version order by checked.number),
+         array_agg(checked.repeated order by checked.number),
+         bool_and(not checked.repeated and (checked.expected = -1 or checked.expected = checked.version))
+    into versions, repeated, all_hold
+    from (
+      select a.number,
+             a.expected,
+             coalesce((
+               select e.version from bifold.events e
+                where e.tenant = a.tenant and e.category = a.category and e.stream_id = a.stream_id
+                order by e.version desc limit 1), 0) as version,
+             coalesce((
+               select true from bifold.commands c
+                where c.tenant = a.tenant and c.name = a.name and c.id = a.command), false) as repeated
+        from unnest(tenant_list, category_list, stream_list, expected_versions, name_list, command_list)
+          with ordinality as a(tenant, category, stream_id, expected, name, command, number)
+    ) as checked;
+
+  if not all_hold or same_streams is not null or same_commands is not null then
+    verdicts := array_fill(0, array[cardinality(tenant_list)]);
+    appended := 0;
+    for i in 1 .. cardinality(tenant_list) loop
+      previous := coalesce(same_streams[i], 0);
+      if previous > 0 then
+        versions[i] := versions[previous]
+          + case when verdicts[previous] = 0 then event_counts[previous] else 0 end;
+      end if;
+      previous := coalesce(same_commands[i], 0);
+      if repeated[i] or (previous > 0 and verdicts[previous] < 2) then
+        verdicts[i] := 1;
+      elsif expected_versions[i] <> -1 and expected_versions[i] <> versions[i] then
+        verdicts[i] := 2;
+      else
+        offsets[i] := appended;
+        appended := appended + event_counts[i];
+      end if;
+    end loop;
+  end if;
+
+  insert into bifold.commands (tenant, name, id, hash, version, first_position, last_position, recorded_at)
+  select a.tenant, a.name, a.id, a.hash, versions[a.number] + a.event_count,
+         base + a.shift + 1, base + a.shift + a.event_count, log.clock
+    from unnest(tenant_list, name_list, command_list, string_to_array(command_hashes, e'\n'), event_counts, offsets)
+      with ordinality as a(tenant, name, id, hash, event_count, shift, number)
+   where verdicts is null or verdicts[a.number] = 0;
+
+  if appended > 0 then
+    insert into bifold.events
+      (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at)
+    select base + offsets[e.of_append] + e.in_append, a.tenant, a.category, a.stream_id,
+           versions[e.of_append] + e.in_append, e.type, e.schema_version, e.id::uuid, e.tags::text[],
+           e.data::json, e.metadata::json, log.clock
+      from unnest(of_append, in_append, string_to_array(types, e'\n'), schema_versions,
+             string_to_array(event_ids, e'\n'), string_to_array(tag_lists, e'\n'), string_to_array(datas, e'\n'),
+             string_to_array(metadatas, e'\n'))
+        as e(of_append, in_append, type, schema_version, id, tags, data, metadata)
+      join unnest(tenant_list, category_list, stream_list)
+        with ordinality as a(tenant, category, stream_id, number)
+        on a.number = e.of_append
+     where verdicts is null or verdicts[e.of_append] = 0;
+    perform pg_notify('bifold_log', (base + appended)::text);
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION bifold.lock_log(OUT head bigint, OUT head_id uuid, OUT clock timestamp with time zone)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  latest timestamptz;
+begin
+  -- Each statement must see what was committed before the lock was given. A snapshot of the whole transaction would
+  -- not, and give out positions twice.
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'bifold: a transaction that appends must be READ COMMITTED, this one is %',
+      upper(current_setting('transaction_isolation'))
+      using errcode = 'BF003', hint = 'begin isolation level read committed';
+  end if;
+  perform pg_advisory_xact_lock(3177001, 1);
+  select e.position, e.id, e.recorded_at into head, head_id, latest
+    from bifold.events e order by e.position desc limit 1;
+  head := coalesce(head, 0);
+  -- A clock that was set back must not take recorded_at along.
+  clock := greatest(clock_timestamp(), latest);
+end
+$function$;
+
+comment on table bifold.commands is 'What was carried out under which command id. Pruned by age.';
+
+comment on column bifold.commands.hash is 'Of the command''s payload: the same id with another hash is an error.';
+
+comment on column bifold.commands.version is 'The stream''s version after the command.';
+
+comment on column bifold.commands.last_position is 'The log''s head after the command. Its events are first_position to last_position: none where first is greater.';
+
+comment on column bifold.events."position" is '1, 2, 3 … without gaps, in the order of commit. Given under the log''s lock.';
+
+comment on column bifold.events.version is '1, 2, 3 … without gaps within (tenant, category, stream_id).';
+
+comment on column bifold.events.recorded_at is 'The clock under the log''s lock. Never goes back.';
+
+comment on table bifold.log is 'Which log this is. Tokens and checkpoints carry its id.';
