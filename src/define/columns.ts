@@ -67,11 +67,11 @@ function closed(value: unknown): unknown {
 }
 
 function allowsNull(schema: JsonSchema): boolean {
-  const { type, anyOf } = schema
+  const { type, anyOf, oneOf } = schema
   if (type === 'null' || (Array.isArray(type) && type.includes('null'))) return true
   if ('const' in schema) return schema['const'] === null
   if (Array.isArray(schema['enum'])) return schema['enum'].includes(null)
-  return Array.isArray(anyOf) && anyOf.some(allowsNull)
+  return [anyOf, oneOf].some(schemas => Array.isArray(schemas) && schemas.some(allowsNull))
 }
 
 function typeOf(schema: JsonSchema): ColumnType | undefined {

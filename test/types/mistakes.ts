@@ -196,8 +196,8 @@ query('q', { from: OrderSummaries, input: z.object({ number: z.int() }) })
 await ask(orderById, { order: 'o-1' })
 
 const { value } = await ask(orderById, { orderId: 'o-1' })
-//~ 'value' is possibly 'null'.
-value.total
+//~ Property 'total' does not exist on type … | null'.
+export const { total } = value
 
 // The app
 
