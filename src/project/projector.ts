@@ -16,6 +16,8 @@ export interface ProjectorOptions extends Partial<ProjectorLimits> {
 /** All projections of an app, being carried on in this process. */
 export interface Projector {
   status(): Promise<readonly ProjectionStatus[]>
+  /** The code of the error with which this projection stands still. */
+  failureOf(projection: string): string | undefined
   /** Finishes and commits what is under way. */
   stop(): Promise<void>
 }
@@ -44,6 +46,10 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
         const head = Math.max(lastHead, status.position)
         return { ...status, head, behind: head - status.position }
       })
+    },
+    failureOf: name => {
+      const at = shapes.findIndex(({ projection }) => projection.name === name)
+      return running[at]?.status().failure?.code
     },
     stop: async () => {
       await Promise.all(running.map(projection => projection.stop()))

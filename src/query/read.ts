@@ -6,7 +6,7 @@ import type { GatheredGet } from './gather.ts'
 import { problemOfText, scanOf } from './scan.ts'
 
 /** As much of a view as the query side has: it can only be read. */
-export type ReadableView = Pick<View, 'projection' | 'checkpoint' | 'get' | 'list' | 'native'>
+export type ReadableView = Pick<View, 'projection' | 'generation' | 'checkpoint' | 'get' | 'list' | 'native'>
 
 /** A view, as queries use it. */
 export interface Source {

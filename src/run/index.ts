@@ -1,1 +1,2 @@
+export { type RunOptions, run } from './run.ts'
 export type { System } from './system.ts'
