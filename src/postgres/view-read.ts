@@ -1,0 +1,133 @@
+import type { Column, ColumnType } from '../define/index.ts'
+import { type Checkpoint, type RowKey, type Scalar, type Scan, textProblem } from '../project/index.ts'
+import type { Statement } from './client.ts'
+import { joinTexts, marksFor, sqlTypes } from './view-columns.ts'
+import { inViews, quoteName } from './view-names.ts'
+
+export const claimStatement: Statement = {
+  name: 'bifold_view_claim',
+  text: `
+insert into bifold_views._checkpoints (projection, generation, shard, epoch) values ($1, $2, $3, 1)
+on conflict (projection, generation, shard) do update set epoch = _checkpoints.epoch + 1
+returning epoch, position, fingerprint`,
+}
+
+export const checkpointStatement: Statement = {
+  name: 'bifold_view_checkpoint',
+  text: `
+select epoch, position, fingerprint
+  from bifold_views._checkpoints where projection = $1 and generation = $2 and shard = $3`,
+}
+
+export type CheckpointRow = Checkpoint
+
+/** Stands between documents in an answer: JSON holds no control character. One row is read faster than thousands. */
+const between = '\u001f'
+
+/** Rows by key, and the checkpoint of the same snapshot: one row, of which `docs` has a document or nothing per key. */
+export interface GetRow {
+  readonly position: number
+  readonly fingerprint: string
+  readonly docs: string
+}
+
+/** See `commitVerb` for why each row is looked up by a subquery of its own. */
+export function getStatement(table: string): Statement {
+  return {
+    name: `get_${table}`,
+    text: `
+select c.position, c.fingerprint,
+       array_to_string(array(
+         select (select row._doc::text from ${inViews(table)} row where row._tenant = k._tenant and row._key = k._key)
+           from unnest(string_to_array($3::text, $5::text), string_to_array($4::text, $5::text))
+             with ordinality as k(_tenant, _key, number)
+          order by k.number
+       ), e'\\x1f', '') as docs
+  from bifold_views._checkpoints c
+ where c.projection = $1 and c.generation = $2 and c.shard = 0`,
+  }
+}
+
+export function getValues(projection: string, generation: number, keys: readonly RowKey[]): readonly unknown[] {
+  // No row has an empty key: it stands for one that could not be sent.
+  const tenants = keys.map(({ tenant }) => sendable(tenant))
+  const names = keys.map(({ key }) => sendable(key))
+  const marks = marksFor([], [...new Set(tenants), ...names])
+  return [projection, generation, joinTexts(tenants, marks), joinTexts(names, marks), marks.separator]
+}
+
+function sendable(text: string): string {
+  return textProblem(text) === undefined ? text : ''
+}
+
+export function docsOf({ docs }: GetRow, keys: readonly RowKey[]): readonly (string | null)[] {
+  const all = docs.split(between)
+  return keys.map((_, n) => all[n] || null)
+}
+
+/** The rows of a scan in their order, and the checkpoint of the same snapshot: one row. */
+export interface ListRow {
+  readonly position: number
+  readonly fingerprint: string
+  /** A JSON array. */
+  readonly keys: string | null
+  readonly docs: string | null
+}
+
+export function listedOf({ keys, docs }: ListRow): readonly { readonly key: string; readonly doc: string }[] {
+  if (keys === null || docs === null) return []
+  const all = docs.split(between)
+  return (JSON.parse(keys) as readonly string[]).map((key, n) => ({ key, doc: all[n] as string }))
+}
+
+const operators = { gt: '>', gte: '>=', lt: '<', lte: '<=' } as const
+type Bound = keyof typeof operators
+
+/**
+ * Reads rows along an index, from a row on. All conditions are on a leading part of (tenant, columns, key), and the order
+ * is that of the index, forwards or backwards; so the database walks the index and stops at the limit.
+ */
+export function listQuery(
+  projection: string,
+  generation: number,
+  table: string,
+  columns: readonly Column[],
+  scan: Scan,
+): { readonly statement: Statement; readonly values: readonly unknown[] } {
+  const { index, equal, range, order, after, limit } = scan
+  const typeOf = (name: string): ColumnType => columns.find(column => column.name === name)?.type ?? 'text'
+  const values: unknown[] = [projection, generation, scan.tenant, limit]
+  const parameter = (name: string, value: Scalar): string => {
+    values.push(String(value))
+    return `$${values.length}::text::${sqlTypes[typeOf(name)]}`
+  }
+  const conditions = ['_tenant = $3']
+  for (const [n, value] of equal.entries()) {
+    const name = index[n] as string
+    conditions.push(`${quoteName(name)} = ${parameter(name, value)}`)
+  }
+  const ranged = index[equal.length]
+  for (const bound of Object.keys(operators) as Bound[]) {
+    const value = range[bound]
+    if (ranged === undefined || value === undefined) continue
+    conditions.push(`${quoteName(ranged)} ${operators[bound]} ${parameter(ranged, value)}`)
+  }
+  const rest = index.slice(equal.length)
+  if (after !== undefined) {
+    const from = rest.map((name, n) => parameter(name, after.values[equal.length + n] as Scalar))
+    values.push(after.key)
+    const row = [...rest.map(quoteName), '_key'].join(', ')
+    conditions.push(`(${row}) ${order === 'asc' ? '>' : '<'} (${[...from, `$${values.length}`].join(', ')})`)
+  }
+  const by = [...index.map(quoteName), '_key'].map(name => `${name} ${order}`).join(', ')
+  const text = `
+select c.position, c.fingerprint, l.keys, l.docs
+  from bifold_views._checkpoints c,
+       (select json_agg(_key)::text as keys, string_agg(_doc::text, e'\\x1f') as docs
+          from (select _key, _doc from ${inViews(table)}
+                 where ${conditions.join(' and ')}
+                 order by ${by}
+                 limit $4::integer) r) l
+ where c.projection = $1 and c.generation = $2 and c.shard = 0`
+  return { statement: { text }, values }
+}

@@ -1,0 +1,114 @@
+import { BifoldError } from '../define/index.ts'
+import { type Anchor, type Runtime, systemRuntime } from '../log/index.ts'
+import { type Read, rowId, type View, type ViewShape, type ViewStore } from '../project/index.ts'
+import { type Database, type Sql, type Statement, sqlStateOf } from './client.ts'
+import { migrate } from './migrate.ts'
+import { commitVerb, moveStatement, moveValues } from './view-commit.ts'
+import { openGeneration } from './view-generations.ts'
+import { tableNameOf } from './view-names.ts'
+import { type MovedNotices, movedNotices } from './view-notify.ts'
+import {
+  type CheckpointRow,
+  checkpointStatement,
+  claimStatement,
+  docsOf,
+  type GetRow,
+  getStatement,
+  getValues,
+  type ListRow,
+  listedOf,
+  listQuery,
+} from './view-read.ts'
+
+export interface PostgresViewStoreOptions {
+  /** The shortest time between two notifications to other processes that a view has moved. Default 5. */
+  readonly notifyMs?: number
+  readonly runtime?: Runtime
+}
+
+/**
+ * Keeps views in PostgreSQL, over a socket or embedded: a table for each generation, with a typed column for each of the
+ * row's properties beside the row's own JSON.
+ */
+export function postgresViewStore(database: Database, options: PostgresViewStoreOptions = {}): ViewStore {
+  const { notifyMs = 5, runtime = systemRuntime } = options
+  const notices = movedNotices(database, runtime, notifyMs)
+  let migrated: Promise<void> | undefined
+  return {
+    kind: 'postgres',
+    open: async shape => {
+      migrated ??= migrate(database)
+      await migrated.catch(error => {
+        migrated = undefined
+        throw error
+      })
+      return openView(database, shape, await openGeneration(database, shape), notices)
+    },
+    onMoved: listener => notices.onMoved(listener),
+    close: () => notices.close(),
+  }
+}
+
+function openView(database: Database, shape: ViewShape, generation: number, notices: MovedNotices): View {
+  const { name } = shape.projection
+  const table = tableNameOf(name, generation)
+  const commit = commitVerb(name, generation, table, shape.columns)
+  const get = getStatement(table)
+
+  async function ask<Row>(sql: Sql, statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    try {
+      return await sql.query<Row>(statement, values)
+    } catch (error) {
+      throw coded(database, name, error)
+    }
+  }
+  const one = async <Row>(sql: Sql, statement: Statement, values: readonly unknown[]): Promise<Row> =>
+    (await ask<Row>(sql, statement, values))[0] as Row
+
+  return {
+    projection: name,
+    generation,
+    claim: shard => one<CheckpointRow>(database.sql, claimStatement, [name, generation, shard]),
+    checkpoint: shard => one<CheckpointRow>(database.sql, checkpointStatement, [name, generation, shard]),
+    load: async keys => {
+      if (keys.length === 0) return new Map()
+      const docs = docsOf(await one<GetRow>(database.sql, get, getValues(name, generation, keys)), keys)
+      const found = new Map<string, string>()
+      for (const [n, key] of keys.entries()) {
+        const doc = docs[n]
+        if (doc != null) found.set(rowId(key), doc)
+      }
+      return found
+    },
+    commit: async change => {
+      const isMove = change.upserts.length === 0 && change.deletes.length === 0
+      const rows = isMove
+        ? await ask(database.sql, moveStatement, moveValues(name, generation, change))
+        : await ask(database.sql, commit.statement, commit.values(change))
+      if (rows.length === 0) return 'fenced'
+      notices.moved(name)
+      return 'committed'
+    },
+    get: async keys => {
+      const row = await one<GetRow>(database.reader, get, getValues(name, generation, keys))
+      return readOf(row, docsOf(row, keys))
+    },
+    list: async scan => {
+      const { statement, values } = listQuery(name, generation, table, shape.columns, scan)
+      const row = await one<ListRow>(database.reader, statement, values)
+      return readOf(row, listedOf(row))
+    },
+  }
+}
+
+function readOf<T>({ position, fingerprint }: Anchor, value: T): Read<T> {
+  return { value, asOf: { position, fingerprint } }
+}
+
+/** The database's own message may quote what is stored; its code says what happened. */
+function coded(database: Database, projection: string, error: unknown): BifoldError {
+  const problem = `SQLSTATE ${sqlStateOf(error) ?? 'unknown'}`
+  return database.isConnectionLost(error)
+    ? new BifoldError('project/store-unreachable', { projection, problem }, { cause: error })
+    : new BifoldError('project/store-failed', { projection, problem }, { cause: error })
+}
