@@ -1,7 +1,11 @@
 import { run, type System } from 'bifold'
+import { embedded, postgres } from 'bifold/postgres'
 import { inMemory } from 'bifold/stores/memory'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Account, accountById, accountsByBalance, accountsByIds, bank } from './support/bank.ts'
+import type { Database } from './support/databases.ts'
+import { freshDirectory } from './support/pglite.ts'
+import { describePostgres, freshDatabase } from './support/postgres.ts'
 
 /** Define, run, dispatch, query: the whole way, on every backend. */
 function spine(name: string, start: () => Promise<System>): void {
@@ -10,7 +14,7 @@ function spine(name: string, start: () => Promise<System>): void {
     beforeAll(async () => {
       system = await start()
     })
-    afterAll(() => system?.close())
+    afterAll(() => system.close())
 
     test('a query with the token of a command reads what the command wrote', async () => {
       const opened = await system.dispatch(Account, 'a-1', 'OpenAccount', { owner: 'Ada' })
@@ -109,3 +113,16 @@ function spine(name: string, start: () => Promise<System>): void {
 }
 
 spine('memory', () => run(bank, { on: inMemory() }))
+
+const directory = await freshDirectory()
+afterAll(directory.remove)
+spine('PGlite', () => run(bank, { on: embedded({ directory: directory.path }) }))
+
+describePostgres('with a server', () => {
+  let database: Database
+  beforeAll(async () => {
+    database = await freshDatabase()
+  })
+  afterAll(() => database.drop())
+  spine('PostgreSQL', () => run(bank, { on: postgres({ url: database.url }) }))
+})

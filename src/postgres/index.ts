@@ -1,3 +1,4 @@
+export { embedded, postgres } from './backend.ts'
 export type { Database, Lane, LaneOptions, Sql, Statement, TransactionOptions } from './client.ts'
 export { type PostgresLogOptions, postgresLogStorage, pruneCommands } from './log-storage.ts'
 export { migrate } from './migrate.ts'
