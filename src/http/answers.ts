@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { BifoldError } from '../define/index.ts'
 import { problemMediaType, problemOf } from './problem.ts'
 import type { Caller } from './request-headers.ts'
@@ -41,10 +41,11 @@ function writeOut(error: unknown): void {
   console.error(error)
 }
 
-/** Answers 405 to every method but those in `allow`. */
-export function refuseMethod(allow: string) {
-  return (_: FastifyRequest, reply: FastifyReply): never => {
+/** The route of every method but those in `allow`: 405, before a body is read. */
+export function refuseMethod(method: string[], url: string, allow: string): RouteOptions {
+  const refuse = async (_: FastifyRequest, reply: FastifyReply): Promise<never> => {
     reply.header('allow', allow)
     throw new BifoldError('http/method-not-allowed', { allow })
   }
+  return { method, url, onRequest: refuse, handler: refuse }
 }

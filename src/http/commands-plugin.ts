@@ -40,7 +40,7 @@ function addCommand(
     reply.header('bifold-token', done.token).header('etag', `"${done.version}"`)
     return sendJson(reply, JSON.stringify(done))
   })
-  fastify.route({ method: otherMethods, url, handler: refuseMethod('POST') })
+  fastify.route(refuseMethod(otherMethods, url, 'POST'))
 }
 
 /** JSON in UTF-8 and nothing else: bytes that are no UTF-8 would be replaced without a word, and stored so. */

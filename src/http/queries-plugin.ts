@@ -46,7 +46,7 @@ function addQuery(fastify: FastifyInstance, system: System, query: AnyQuery, { i
     if (answerRow && answer.value === 'null') throw new BifoldError('query/not-found', { query: name })
     return sendJson(reply, answer.value)
   })
-  fastify.route({ method: otherMethods, url, handler: refuseMethod('GET, HEAD') })
+  fastify.route(refuseMethod(otherMethods, url, 'GET, HEAD'))
 }
 
 function sayAsOf(reply: FastifyReply, { asOf, stale }: Answer<string>): void {

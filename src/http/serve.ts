@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import { BifoldError } from '../define/index.ts'
 import type { System } from '../run/index.ts'
@@ -23,6 +24,11 @@ export interface ServeOptions extends HttpOptions {
   readonly extend?: (fastify: FastifyInstance) => void | Promise<void>
   readonly limits?: Limits
   readonly health?: Omit<HealthOptions, 'judgeViews'>
+  /**
+   * How long the server goes on as before once it is told to close, while `/health/ready` says that it is not ready: as
+   * long as the load balancer takes to notice. Default 0.
+   */
+  readonly drainMs?: number
   /** How long requests that are under way may take when the server closes; then they are cut off. Default 10000. */
   readonly graceMs?: number
   /** The version of the API that `/openapi.json` names. Default `1.0.0`. */
@@ -31,7 +37,10 @@ export interface ServeOptions extends HttpOptions {
 
 export interface Served {
   readonly url: string
-  /** Takes no more requests, finishes those under way, within `graceMs`, and stops listening. The system stays open. */
+  /**
+   * Goes on for `drainMs`, then takes no more requests, finishes those under way, within `graceMs`, and stops listening.
+   * The system stays open.
+   */
   close(): Promise<void>
 }
 
@@ -41,30 +50,34 @@ export interface Served {
  * @throws `setup/missing-peer` where `fastify` is not installed · `http/unreadable-input`
  */
 export async function serve(system: System, options: ServeOptions = {}): Promise<Served> {
-  const { port = 0, host = '127.0.0.1', graceMs = 10_000, limits = {} } = options
-  let closing = false
-  const isClosing = () => closing
+  const { port = 0, host = '127.0.0.1', drainMs = 0, graceMs = 10_000, limits = {} } = options
+  let phase: 'open' | 'draining' | 'closing' = 'open'
   const fastify = await makeFastify({
     bodyLimit: limits.maxBodyBytes ?? 1_048_576,
-    serverFactory: listener => gatedServer(listener, limits, isClosing),
+    serverFactory: listener => gatedServer(listener, limits, () => phase === 'closing'),
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: answerWithProblem(options),
     return503OnClosing: false,
     routerOptions: { maxParamLength: 768 },
   })
   try {
-    await compose(fastify, system, options, isClosing)
+    await compose(fastify, system, options, () => phase !== 'open')
     await fastify.listen({ port, host })
   } catch (error) {
     await fastify.close()
     throw error
   }
+  const close = async (): Promise<void> => {
+    phase = 'draining'
+    if (drainMs > 0) await setTimeout(drainMs)
+    phase = 'closing'
+    await closeWithin(fastify, graceMs)
+  }
   let closed: Promise<void> | undefined
   return {
     url: urlOf(fastify.server.address() as AddressInfo),
     close: () => {
-      closing = true
-      closed ??= closeWithin(fastify, graceMs)
+      closed ??= close()
       return closed
     },
   }
@@ -101,17 +114,14 @@ async function compose(
   fastify.get('/openapi.json', (_, reply) => sendJson(reply, text))
 }
 
-/** Node closes the connections that are idle now; one that answers its last request is idle a moment later. */
 async function closeWithin(fastify: FastifyInstance, graceMs: number): Promise<void> {
-  const { server } = fastify
-  const reaper = setInterval(() => server.closeIdleConnections(), 20)
-  const end = setTimeout(() => server.closeAllConnections(), graceMs)
-  try {
-    await fastify.close()
-  } finally {
-    clearInterval(reaper)
-    clearTimeout(end)
-  }
+  const over = new AbortController()
+  void setTimeout(graceMs, undefined, { signal: over.signal }).then(
+    () => fastify.server.closeAllConnections(),
+    () => undefined,
+  )
+  await fastify.close()
+  over.abort()
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { BifoldError } from '../define/index.ts'
+import { letGoOfConnections } from './let-go.ts'
 import { problemMediaType, problemOf } from './problem.ts'
 
 /** What a server takes, and how long it waits. */
@@ -41,6 +42,7 @@ export function gatedServer(
       } else listener(request, response)
     },
   )
+  letGoOfConnections(server)
   return server
 }
 
