@@ -2,6 +2,8 @@
 
 create schema bifold;
 
+create schema bifold_views;
+
 create table bifold.commands (
   tenant text collate "C" not null,
   name text collate "C" not null,
@@ -44,6 +46,26 @@ create table bifold.migrations (
   checksum text not null,
   applied_at timestamp with time zone not null default clock_timestamp(),
   constraint migrations_pkey PRIMARY KEY (number)
+);
+
+create table bifold_views._checkpoints (
+  projection text collate "C" not null,
+  generation integer not null,
+  shard integer not null,
+  epoch bigint not null default 0,
+  "position" bigint not null default 0,
+  fingerprint text collate "C" not null default ''::text,
+  constraint _checkpoints_pkey PRIMARY KEY (projection, generation, shard),
+  constraint _checkpoints_projection_generation_fkey FOREIGN KEY (projection, generation) REFERENCES bifold_views._generations(projection, generation)
+) with (fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+
+create table bifold_views._generations (
+  projection text collate "C" not null,
+  generation integer not null,
+  version integer not null,
+  columns json not null,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint _generations_pkey PRIMARY KEY (projection, generation)
 );
 
 CREATE INDEX commands_recorded_at ON bifold.commands USING brin (recorded_at);
@@ -170,6 +192,10 @@ begin
   clock := greatest(clock_timestamp(), latest);
 end
 $function$;
+
+comment on table bifold_views._checkpoints is 'Up to where a generation has folded the log, shard by shard. Also the fence: who commits names epoch and position.';
+
+comment on table bifold_views._generations is 'Each shape that a view has had. A number is never used again, so no row is ever deleted.';
 
 comment on table bifold.commands is 'What was carried out under which command id. Pruned by age.';
 
