@@ -4,6 +4,8 @@ create schema bifold;
 
 create schema bifold_views;
 
+create sequence bifold.pending_appends_id_seq as bigint increment 1 start 1 cache 1;
+
 create table bifold.commands (
   tenant text collate "C" not null,
   name text collate "C" not null,
@@ -46,6 +48,22 @@ create table bifold.migrations (
   checksum text not null,
   applied_at timestamp with time zone not null default clock_timestamp(),
   constraint migrations_pkey PRIMARY KEY (number)
+);
+
+create table bifold.pending_appends (
+  id bigint not null generated always as identity,
+  tenant bifold.key_text not null default 'default'::text,
+  category bifold.key_text not null,
+  stream_id bifold.key_text not null,
+  expected_version bigint,
+  events json not null,
+  command_name bifold.key_text,
+  command_id bifold.key_text,
+  command_hash bifold.key_text,
+  constraint pending_appends_pkey PRIMARY KEY (id),
+  constraint pending_appends_check CHECK ((((command_id IS NULL) = (command_name IS NULL)) AND ((command_id IS NULL) = (command_hash IS NULL)))),
+  constraint pending_appends_events_check CHECK ((octet_length((events)::text) <= 16777216)),
+  constraint pending_appends_expected_version_check CHECK ((expected_version >= 0))
 );
 
 create table bifold_views._checkpoints (
@@ -168,6 +186,100 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION bifold.append_pending()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  log record;
+  actual bigint;
+  added integer := json_array_length(new.events);
+begin
+  log := bifold.lock_log();
+
+  if new.command_id is not null and coalesce((
+    select true from bifold.commands c
+     where c.tenant = new.tenant and c.name = new.command_name and c.id = new.command_id), false)
+  then
+    raise exception 'bifold: the command id was carried out before'
+      using errcode = 'BF005', hint = 'Look into bifold.commands for its outcome.';
+  end if;
+
+  actual := coalesce((
+    select e.version from bifold.events e
+     where e.tenant = new.tenant and e.category = new.category and e.stream_id = new.stream_id
+     order by e.version desc limit 1), 0);
+  if new.expected_version is not null and new.expected_version <> actual then
+    raise exception 'bifold: the stream is at version %, not %', actual, new.expected_version
+      using errcode = 'BF002', hint = 'Read the stream again, decide again, and try again.';
+  end if;
+
+  insert into bifold.events
+    (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at)
+  select log.head + number, new.tenant, new.category, new.stream_id, actual + number, event ->> 'type',
+         coalesce((event ->> 'schemaVersion')::integer, 1), bifold.new_event_id(log.clock),
+         array(select json_array_elements_text(event -> 'tags')), event -> 'data',
+         case when new.command_id is null then coalesce(event -> 'metadata', '{}')
+           else (coalesce((event -> 'metadata')::jsonb, '{}') || jsonb_build_object('commandId', new.command_id))::json
+         end,
+         log.clock
+    from json_array_elements(new.events) with ordinality as e(event, number);
+
+  if new.command_id is not null then
+    insert into bifold.commands (tenant, name, id, hash, version, first_position, last_position, recorded_at)
+    values (new.tenant, new.command_name, new.command_id, new.command_hash, actual + added,
+            log.head + 1, log.head + added, log.clock);
+  end if;
+
+  delete from bifold.pending_appends where id = new.id;
+  perform pg_notify('bifold_log', (log.head + added)::text);
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION bifold.check_pending()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  problem text;
+begin
+  if json_typeof(new.events) <> 'array' then
+    problem := 'it is no array';
+  elsif json_array_length(new.events) not between 1 and 1000 then
+    problem := 'it must hold 1 to 1000 events';
+  else
+    begin
+      -- jsonb refuses what the log does: NUL characters and halves of surrogate pairs.
+      perform new.events::jsonb;
+      select 'an event has no type in PascalCase, no data, or something that does not belong there' into problem
+        from json_array_elements(new.events) as e(event)
+       where json_typeof(event) <> 'object'
+          or event ->> 'type' is null or event ->> 'type' !~ '^[A-Z][A-Za-z0-9]{0,63}$'
+          or event -> 'data' is null
+          or coalesce(json_typeof(event -> 'metadata'), 'object') <> 'object'
+          or coalesce(json_typeof(event -> 'tags'), 'array') <> 'array'
+          or coalesce(event ->> 'schemaVersion', '1') !~ '^[1-9][0-9]{0,5}$'
+          or exists (select from json_object_keys(event) as k(key)
+                      where key not in ('type', 'data', 'schemaVersion', 'tags', 'metadata'))
+       limit 1;
+      perform tag::bifold.key_text
+         from json_array_elements(new.events) as e(event), json_array_elements_text(event -> 'tags') as t(tag);
+    exception when data_exception or check_violation or program_limit_exceeded then
+      problem := 'it holds a text that the log does not take';
+    end;
+  end if;
+  if problem is not null then
+    raise exception 'bifold: pending_appends.events will not do: %', problem using errcode = 'BF004';
+  end if;
+  return new;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION bifold.lock_log(OUT head bigint, OUT head_id uuid, OUT clock timestamp with time zone)
  RETURNS record
  LANGUAGE plpgsql
@@ -193,6 +305,16 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION bifold.new_event_id(at timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ SET search_path TO ''
+RETURN (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid;
+
+CREATE CONSTRAINT TRIGGER append_pending AFTER INSERT ON bifold.pending_appends DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION bifold.append_pending();
+
+CREATE TRIGGER check_pending BEFORE INSERT ON bifold.pending_appends FOR EACH ROW EXECUTE FUNCTION bifold.check_pending();
+
 comment on table bifold_views._checkpoints is 'Up to where a generation has folded the log, shard by shard. Also the fence: who commits names epoch and position.';
 
 comment on table bifold_views._generations is 'Each shape that a view has had. A number is never used again, so no row is ever deleted.';
@@ -212,3 +334,11 @@ comment on column bifold.events.version is '1, 2, 3 … without gaps within (ten
 comment on column bifold.events.recorded_at is 'The clock under the log''s lock. Never goes back.';
 
 comment on table bifold.log is 'Which log this is. Tokens and checkpoints carry its id.';
+
+comment on table bifold.pending_appends is 'Insert a row, and its events are in the log when the transaction commits. The row is gone then.';
+
+comment on column bifold.pending_appends.expected_version is 'The version the stream must have then: 0 for a new one, null for any.';
+
+comment on column bifold.pending_appends.events is 'An array of {"type", "data", "schemaVersion" (1), "tags" ([]), "metadata" ({})}, at least one and at most 1000.';
+
+comment on column bifold.pending_appends.command_id is 'With command_name and the tenant it is carried out once. command_hash tells whether a repetition is the same command.';
