@@ -14,7 +14,7 @@ export function letGoOfConnections(server: Server): void {
   })
   // `close` calls this one.
   server.closeIdleConnections = () => {
-    server.keepAliveTimeout = 1
+    Object.assign(server, { keepAliveTimeout: 1, keepAliveTimeoutBuffer: 0 })
     for (const socket of sockets) {
       const answering = answerOn(socket)
       if (answering === undefined) socket.destroy()
