@@ -37,7 +37,7 @@ function problemOf(file: string, { specifier, typeOnly, dynamic }: Import): stri
     const home = peerOf[name]
     if (home === undefined) return 'it is no dependency of the package'
     if (home !== part) return `${name} is reachable from src/${home} only`
-    if (!typeOnly && !dynamic && name !== 'fastify') return `${name} is optional: import it when it is used`
+    if (!typeOnly && !dynamic) return `${name} is optional: import it when it is used`
     return undefined
   }
   const target = targetOf(file, specifier)
