@@ -1,14 +1,19 @@
-import type { Sql } from '../src/postgres/index.ts'
+import type { Database } from '../src/postgres/index.ts'
 
 /**
  * The schema that the migrations make, as SQL to be read: the same text on every version of PostgreSQL and on PGlite,
  * which pg_dump's is not. Objects of one kind are in the order of their names, columns as they stand.
  */
-export async function describeSchema(sql: Sql): Promise<string> {
-  const parts = []
-  for (const text of [schemas, types, sequences, tables, indexes, views, functions, triggers, comments]) {
-    parts.push(...(await sql.query<{ readonly statement: string }>({ text })))
-  }
+export async function describeSchema(database: Database): Promise<string> {
+  const parts = await database.transaction(async sql => {
+    // A user whose name is that of a schema has it in the search path, and its objects would lose their prefix.
+    await sql.script("set local search_path = ''")
+    const statements = []
+    for (const text of [schemas, types, sequences, tables, indexes, views, functions, triggers, comments]) {
+      statements.push(...(await sql.query<{ readonly statement: string }>({ text })))
+    }
+    return statements
+  })
   return `${heading}\n${parts.map(({ statement }) => `\n${statement.trim()}\n`).join('')}`
 }
 

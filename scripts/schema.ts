@@ -7,5 +7,5 @@ import { describeSchema } from './describe-schema.ts'
 
 const database = await openPglite()
 await migrate(database)
-await writeFile(new URL('../src/postgres/schema.sql', import.meta.url), await describeSchema(database.sql))
+await writeFile(new URL('../src/postgres/schema.sql', import.meta.url), await describeSchema(database))
 await database.close()

@@ -17,7 +17,7 @@ afterEach(async () => {
 async function migrated(database: Database): Promise<string> {
   ends.unshift(() => database.close())
   await migrate(database)
-  return await describeSchema(database.sql)
+  return await describeSchema(database)
 }
 
 test('the committed schema is what the migrations make (else: npm run schema)', async () => {
