@@ -129,7 +129,7 @@ export async function createLog(storage: LogStorage, options: LogOptions): Promi
     },
     holds: async anchor => {
       mustBeOpen()
-      return storage.holds(anchor)
+      return feed.holds(anchor) || storage.holds(anchor)
     },
     outcomeOf: async (tenant, { name, id }) => {
       mustBeOpen()

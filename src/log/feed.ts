@@ -23,6 +23,8 @@ export interface Feed {
   /** @throws `log/rewound` where the event at `from` is another one. */
   read(from: Anchor, types: readonly string[] | undefined, maxEvents: number): Promise<HeldPage>
   waitBeyond(position: number, signal: AbortSignal): Promise<void>
+  /** Is this the point of an event that is held? Most tokens are: they are young. */
+  holds(anchor: Anchor): boolean
   /** Lets everybody who waits look for themselves. */
   wakeAll(): void
   close(): void
@@ -158,6 +160,7 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
         schedulePoll()
       })
     },
+    holds: ({ position, fingerprint }) => window.anchorAt(position)?.fingerprint === fingerprint,
     wakeAll: () => wake(true),
     close: () => {
       closed = true
