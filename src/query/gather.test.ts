@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { systemRuntime } from '../log/index.ts'
+import type { Read, RowKey } from '../project/index.ts'
+import { gather } from './gather.ts'
+
+type Answer = Read<readonly (string | null)[]>
+
+/** A view that answers when it is let go, and tells what it was asked. */
+function heldView() {
+  const asked: (readonly string[])[] = []
+  const letGo: ((failure?: Error) => void)[] = []
+  let position = 0
+  const get = (keys: readonly RowKey[]): Promise<Answer> => {
+    asked.push(keys.map(({ key }) => key))
+    return new Promise((resolve, reject) => {
+      letGo.push(failure => {
+        if (failure !== undefined) return reject(failure)
+        position++
+        resolve({ value: keys.map(({ key }) => `doc ${key}`), asOf: { position, fingerprint: '' } })
+      })
+    })
+  }
+  return { asked, letGo, get }
+}
+
+const row = (key: string): RowKey => ({ tenant: 't', key })
+const turn = systemRuntime.turn
+
+test('look-ups of one turn are one statement, and each gets its own row', async () => {
+  const { get, asked, letGo } = heldView()
+  const gathered = gather(get, { runtime: systemRuntime })
+  const answers = Promise.all([gathered([row('a')]), gathered([row('b'), row('c')]), gathered([])])
+  await turn()
+  letGo[0]?.()
+  expect(asked).toEqual([['a', 'b', 'c']])
+  expect((await answers).map(({ value }) => value)).toEqual([['doc a'], ['doc b', 'doc c'], []])
+})
+
+test('what comes while as many statements as may be are under way goes with the next', async () => {
+  const { get, asked, letGo } = heldView()
+  const gathered = gather(get, { runtime: systemRuntime, maxInFlight: 2 })
+  const answers = []
+  for (const key of ['a', 'b', 'c', 'd']) {
+    answers.push(gathered([row(key)]))
+    await turn()
+  }
+  expect(asked).toEqual([['a'], ['b']])
+  letGo[0]?.()
+  await turn()
+  await turn()
+  expect(asked).toEqual([['a'], ['b'], ['c', 'd']])
+  letGo[1]?.()
+  letGo[2]?.()
+  expect((await Promise.all(answers)).map(({ value }) => value[0])).toEqual(['doc a', 'doc b', 'doc c', 'doc d'])
+})
+
+test('a statement has at most so many keys, and a look-up is never split', async () => {
+  const { get, asked, letGo } = heldView()
+  const gathered = gather(get, { runtime: systemRuntime, maxKeys: 3, maxInFlight: 9 })
+  const answers = [['a', 'b'], ['c', 'd'], ['e'], ['f', 'g', 'h', 'i'], ['j']].map(keys => gathered(keys.map(row)))
+  await turn()
+  expect(asked).toEqual([['a', 'b'], ['c', 'd', 'e'], ['f', 'g', 'h', 'i'], ['j']])
+  for (const go of letGo) go()
+  expect((await Promise.all(answers)).map(({ value }) => value.length)).toEqual([2, 2, 1, 4, 1])
+})
+
+test('a statement that fails fails its own look-ups, and those after it go on', async () => {
+  const { get, letGo } = heldView()
+  const gathered = gather(get, { runtime: systemRuntime, maxInFlight: 1 })
+  const failing = [gathered([row('a')]), gathered([row('b')])].map(answer => answer.catch((error: Error) => error))
+  await turn()
+  const next = gathered([row('c')])
+  letGo[0]?.(new Error('gone'))
+  expect((await Promise.all(failing)).map(String)).toEqual(['Error: gone', 'Error: gone'])
+  await turn()
+  await turn()
+  letGo[1]?.()
+  expect((await next).value).toEqual(['doc c'])
+})

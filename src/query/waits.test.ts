@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest'
+import { type Runtime, systemRuntime } from '../log/index.ts'
+import { createWaits } from './waits.ts'
+
+/** Time that passes when it is told to. */
+function handDriven() {
+  let nowMs = 0
+  let timers: { readonly atMs: number; readonly run: () => void }[] = []
+  const runtime: Runtime = {
+    ...systemRuntime,
+    elapsed: () => nowMs,
+    after: (delayMs, run) => {
+      const timer = { atMs: nowMs + delayMs, run }
+      timers.push(timer)
+      return () => {
+        timers = timers.filter(candidate => candidate !== timer)
+      }
+    },
+  }
+  return {
+    runtime,
+    timers: () => timers.length,
+    pass: async (ms: number) => {
+      nowMs += ms
+      const due = timers.filter(({ atMs }) => atMs <= nowMs)
+      timers = timers.filter(({ atMs }) => atMs > nowMs)
+      for (const { run } of due) run()
+      await systemRuntime.turn()
+    },
+  }
+}
+
+function start(pollMs = 20) {
+  const time = handDriven()
+  const view = { position: 0, looks: 0 }
+  const look = async () => {
+    view.looks++
+    return view.position
+  }
+  return { ...time, view, waits: createWaits({ runtime: time.runtime, look, pollMs }) }
+}
+
+test('a position that was reached is not waited for', async () => {
+  const { waits, view } = start()
+  waits.saw(5)
+  expect(await waits.until(5, 100)).toBe(true)
+  expect(view.looks).toBe(0)
+})
+
+test('a thousand waiters are one look at the view', async () => {
+  const { waits, view } = start()
+  const all = Promise.all(Array.from({ length: 1000 }, (_, n) => waits.until((n % 10) + 1, 100)))
+  await systemRuntime.turn()
+  expect(view.looks).toBe(1)
+  view.position = 10
+  waits.moved()
+  expect((await all).every(Boolean)).toBe(true)
+  expect(view.looks).toBe(2)
+})
+
+test('a hint that is lost costs a poll, and not the answer', async () => {
+  const { waits, view, pass } = start(20)
+  const waiting = waits.until(3, 1000)
+  await systemRuntime.turn()
+  view.position = 3
+  await pass(20)
+  expect(await waiting).toBe(true)
+})
+
+test('a move while the view is being looked at is looked at again', async () => {
+  const { runtime } = handDriven()
+  const answers: ((position: number) => void)[] = []
+  const waits = createWaits({ runtime, look: () => new Promise(resolve => answers.push(resolve)) })
+  const waiting = waits.until(2, 1000)
+  waits.moved()
+  waits.moved()
+  expect(answers).toHaveLength(1)
+  answers[0]?.(1)
+  await systemRuntime.turn()
+  expect(answers).toHaveLength(2)
+  answers[1]?.(2)
+  expect(await waiting).toBe(true)
+})
+
+test('when the time is over the waiter is told, and nothing goes on ticking', async () => {
+  const { waits, pass, timers } = start()
+  const waiting = waits.until(3, 50)
+  await pass(50)
+  expect(await waiting).toBe(false)
+  await pass(50)
+  expect(timers()).toBe(0)
+})
+
+test('a look that fails is made again', async () => {
+  const { runtime, pass } = handDriven()
+  let looks = 0
+  const look = async () => {
+    if (++looks === 1) throw new Error('gone')
+    return 3
+  }
+  const waits = createWaits({ runtime, look, pollMs: 20 })
+  const waiting = waits.until(3, 1000)
+  await systemRuntime.turn()
+  await pass(20)
+  expect(await waiting).toBe(true)
+})
+
+test('closing ends every wait', async () => {
+  const { waits, timers } = start()
+  const waiting = waits.until(3, 1000)
+  waits.close()
+  await expect(waiting).rejects.toMatchObject({ code: 'query/closed' })
+  await expect(waits.until(4, 1000)).rejects.toMatchObject({ code: 'query/closed' })
+  await systemRuntime.turn()
+  expect(timers()).toBe(0)
+})
