@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { expectGapless, expectJournalKept, expectReadInOrder, wholeLog } from './log-processes/judge.ts'
 import { fingerprintOf, openTallyLog, TallyEvents, tallyStream } from './log-processes/tally.ts'
 import { createDatabase, type Database } from './support/databases.ts'
-import { freshDirectory } from './support/pglite.ts'
+import { freshDirectory } from './support/directories.ts'
 import { describeOwnServer, describePostgres, freshDatabase } from './support/postgres.ts'
 import { type Server, startServer } from './support/server.ts'
 import { killWorkers, spawnWorker, type Worker } from './support/workers.ts'

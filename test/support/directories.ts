@@ -1,12 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
-
-/** An empty PGlite in memory, gone when it is closed. It takes about two seconds to open. */
-export async function freshPglite(): Promise<PGlite> {
-  return await PGlite.create()
-}
 
 /** A temporary directory, for an embedded database that is opened more than once, and what removes it. */
 export async function freshDirectory(): Promise<{ readonly path: string; remove(): Promise<void> }> {
