@@ -110,6 +110,8 @@ export function runProjection({ shape, view, log, runtime, limits }: ProjectionC
       const held = cursor.position > committed.position
       // A log in memory answers within microtasks: whatever else waits has its turn here.
       await runtime.turn()
+      // Stopped meanwhile: a signal that is aborted already tells nobody any more.
+      if (stopping.signal.aborted) return
       const dueMs = movedAt + limits.emptyMoveMs - runtime.elapsed()
       if (held && dueMs <= 0) return write({ to: cursor, upserts: [], deletes: [] })
       const waited = new AbortController()
