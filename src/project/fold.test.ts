@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { events, projection, type RecordedEvent } from '../define/index.ts'
-import { decodeRow, type Row } from './encode-row.ts'
-import { changesOf, makeFolding, type Touched } from './fold.ts'
+import { decodeRow, encodeRow, type Row } from './encode-row.ts'
+import { makeFolding, type Slot } from './fold.ts'
 import { rowId } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
 
@@ -64,22 +64,30 @@ function happened(data: z.output<typeof Data>, position: number, tenant = 'defau
 
 type Stored = Map<string, { doc: string; position: number }>
 
+function slots(rowOf: (id: string) => Row | null) {
+  const known = new Map<string, Slot>()
+  const slotOf = (tenant: string, key: string): Slot => {
+    const id = rowId({ tenant, key })
+    const slot = known.get(id) ?? { tenant, key, row: rowOf(id), position: 0 }
+    known.set(id, slot)
+    return slot
+  }
+  return { known, slotOf }
+}
+
 /** Folds `batches` one after the other, each on rows that were read back from what the ones before it stored. */
 function store(definition: Parameters<typeof viewShapeOf>[0], batches: readonly (readonly RecordedEvent[])[]): Stored {
   const folding = makeFolding(viewShapeOf(definition))
   const stored: Stored = new Map()
   for (const batch of batches) {
-    const touched = new Map<string, Touched>()
-    const before = (id: string): Row | null => {
-      const found = stored.get(id)
-      return found === undefined ? null : decodeRow(found.doc)
-    }
-    const { routed, failure } = folding.route(batch)
-    const failed = folding.fold(routed, before, touched)
+    const { known, slotOf } = slots(id => (stored.has(id) ? decodeRow((stored.get(id) as { doc: string }).doc) : null))
+    const { routed, failure } = folding.route(batch, slotOf)
+    const failed = folding.fold(routed)
     if (failed ?? failure) throw (failed ?? failure)?.error
-    const { upserts, deletes } = changesOf(touched.values())
-    for (const row of deletes) stored.delete(rowId(row))
-    for (const row of upserts) stored.set(rowId(row), { doc: row.doc, position: row.position })
+    for (const [id, { row, position }] of known) {
+      if (row == null) stored.delete(id)
+      else stored.set(id, { doc: encodeRow(row), position })
+    }
   }
   return stored
 }
@@ -162,17 +170,17 @@ describe('a fold that fails', () => {
   const isSecond = (e: RecordedEvent) => e.position === 2
 
   function run(folding: ReturnType<typeof failing>) {
-    const touched = new Map<string, Touched>()
-    const { routed, failure } = folding.route(events)
-    return { touched, failure: folding.fold(routed, () => null, touched) ?? failure }
+    const { known, slotOf } = slots(() => null)
+    const { routed, failure } = folding.route(events, slotOf)
+    return { known, failure: folding.fold(routed) ?? failure }
   }
 
   function codeOf(folding: ReturnType<typeof failing>): string {
-    const { failure, touched } = run(folding)
+    const { failure, known } = run(folding)
     expect(failure?.event.position).toBe(2)
     expect(failure?.error.message).toContain('("failing"), event ThingHappened at position 2')
     expect(failure?.error.message).not.toContain(secret)
-    expect([...touched.values()].map(({ position }) => position)).toEqual([1, 1])
+    expect([...known.values()].map(({ position }) => position)).toEqual([1, 1])
     return failure?.error.code ?? ''
   }
 
@@ -249,7 +257,7 @@ describe('a fold that fails', () => {
         }),
       ),
     )
-    const { routed } = folding.route(events)
-    expect(folding.fold(routed, () => null, new Map())?.event.position).toBe(2)
+    const { routed } = folding.route(events, slots(() => null).slotOf)
+    expect(folding.fold(routed)?.event.position).toBe(2)
   })
 })

@@ -1,19 +1,19 @@
 import { BifoldError, type RecordedEvent } from '../define/index.ts'
-import { encodeRow, makeRowCheck, type Row, textProblem } from './encode-row.ts'
-import { type RowKey, rowId, type Upsert, type ViewShape } from './store.ts'
+import { makeRowCheck, type Row, textProblem } from './encode-row.ts'
+import type { RowKey, ViewShape } from './store.ts'
+
+/** A row in this process: as it is stored, or as it will be when what was folded so far is. */
+export interface Slot extends RowKey {
+  /** `null`: there is no such row. `undefined`: it was not loaded yet. */
+  row: Row | null | undefined
+  /** Of the last event that was folded into it here; 0 where there was none. */
+  position: number
+}
 
 /** An event, and the rows that it touches. */
 export interface Routed {
   readonly event: RecordedEvent
-  readonly keys: readonly string[]
-  /** The `rowId` of each key. */
-  readonly ids: readonly string[]
-}
-
-/** A row as a batch leaves it: `null` where the last fold deleted it. */
-export interface Touched extends RowKey {
-  readonly position: number
-  readonly row: Row | null
+  readonly slots: readonly Slot[]
 }
 
 /** Why a batch could not go on: the event at which it stands, and a `project/…` error that names it. */
@@ -22,19 +22,15 @@ export interface FoldFailure {
   readonly error: BifoldError
 }
 
-/** A projection's folds, pure: all that they need is handed to them, and what they answer is all that they do. */
+/** A projection's folds, pure: all that they need is handed to them, and the rows of their slots are all that they change. */
 export interface Folding {
   /** Finds the rows that each event touches, up to the first event whose `key` fails. */
-  route(events: readonly RecordedEvent[]): { readonly routed: readonly Routed[]; readonly failure?: FoldFailure }
-  /**
-   * Folds events in order onto `touched`, up to the first one that fails; of that one, no row is changed. `before` gives
-   * a row as it was before the batch.
-   */
-  fold(
-    routed: readonly Routed[],
-    before: (id: string) => Row | null,
-    touched: Map<string, Touched>,
-  ): FoldFailure | undefined
+  route(
+    events: readonly RecordedEvent[],
+    slotOf: (tenant: string, key: string) => Slot,
+  ): { readonly routed: readonly Routed[]; readonly failure?: FoldFailure }
+  /** Folds events in order, up to the first one that fails; of that one, no row is changed. */
+  fold(routed: readonly Routed[]): FoldFailure | undefined
 }
 
 /** A key may have this many bytes of UTF-8: it is part of every index of its view. */
@@ -77,45 +73,33 @@ export function makeFolding({ projection, columns }: ViewShape): Folding {
     return checked.row
   }
 
-  function foldEvent(
-    { event, keys, ids }: Routed,
-    before: (id: string) => Row | null,
-    touched: Map<string, Touched>,
-  ): void {
-    const rowBefore = (id: string): Row | null => {
-      const known = touched.get(id)
-      return known === undefined ? before(id) : known.row
-    }
-    // All keys first, then all changes: an event that fails on its second key has not touched its first.
-    const rows = keys.map((key, n) => foldRow(rowBefore(ids[n] as string), event, key))
-    for (const [n, row] of rows.entries()) {
-      touched.set(ids[n] as string, {
-        tenant: event.tenant,
-        key: keys[n] as string,
-        position: event.position,
-        row,
-      })
+  function foldEvent({ event, slots }: Routed): void {
+    // All rows first, then all changes: an event that fails on its second key has not touched its first.
+    const rows = slots.map(slot => foldRow(slot.row ?? null, event, slot.key))
+    for (const [n, slot] of slots.entries()) {
+      slot.row = rows[n] ?? null
+      slot.position = event.position
     }
   }
 
   return {
-    route: events => {
+    route: (events, slotOf) => {
       const routed: Routed[] = []
       for (const event of events) {
         if (on[event.type] === undefined) continue
         try {
-          const keys = keysOf(event)
-          routed.push({ event, keys, ids: keys.map(key => rowId({ tenant: event.tenant, key })) })
+          const slots = keysOf(event).map(key => slotOf(event.tenant, key))
+          routed.push({ event, slots })
         } catch (error) {
           return { routed, failure: { event, error: error as BifoldError } }
         }
       }
       return { routed }
     },
-    fold: (routed, before, touched) => {
+    fold: routed => {
       for (const one of routed) {
         try {
-          foldEvent(one, before, touched)
+          foldEvent(one)
         } catch (error) {
           return { event: one.event, error: error as BifoldError }
         }
@@ -138,18 +122,4 @@ function thrown(error: unknown): { readonly error: string; readonly source?: str
   if (!(error instanceof Error)) return { error: `a ${typeof error}` }
   const source = /^\s+at (.+)$/m.exec(error.stack ?? '')?.[1]
   return source === undefined ? { error: error.name } : { error: error.name, source }
-}
-
-/** What a batch changes, as a store takes it. */
-export function changesOf(touched: Iterable<Touched>): {
-  readonly upserts: readonly Upsert[]
-  readonly deletes: readonly RowKey[]
-} {
-  const upserts: Upsert[] = []
-  const deletes: RowKey[] = []
-  for (const { tenant, key, position, row } of touched) {
-    if (row === null) deletes.push({ tenant, key })
-    else upserts.push({ tenant, key, position, row, doc: encodeRow(row) })
-  }
-  return { upserts, deletes }
 }

@@ -1,9 +1,9 @@
 import type { RecordedEvent } from '../define/index.ts'
 import { type Anchor, fingerprintOf, type Page, type Runtime } from '../log/index.ts'
-import { decodeRow, type Row } from './encode-row.ts'
-import { changesOf, type FoldFailure, type Folding, type Routed, type Touched } from './fold.ts'
+import { decodeRow, encodeRow } from './encode-row.ts'
+import type { FoldFailure, Folding, Slot } from './fold.ts'
 import type { RowCache } from './row-cache.ts'
-import type { RowKey, Upsert, View } from './store.ts'
+import { type RowKey, rowId, type Upsert, type View } from './store.ts'
 
 /** What a page of the log makes of a view, ready to be written. */
 export interface Batch {
@@ -30,49 +30,45 @@ export interface BatchContext {
  * forgets them all.
  */
 export async function prepareBatch(page: Page, from: Anchor, context: BatchContext): Promise<Batch> {
-  const { folding, cache, runtime, turnEvents } = context
-  const { routed, failure: unrouted } = folding.route(page.events)
-  const before = await rowsBefore(routed, context)
-  const touched = new Map<string, Touched>()
+  const { folding, view, cache, runtime, turnEvents } = context
+  cache.begin()
+  const { routed, failure: unrouted } = folding.route(page.events, cache.slot)
+  await loadRows(view, cache.batch())
   let failure: FoldFailure | undefined
   for (let at = 0; at < routed.length && failure === undefined; at += turnEvents) {
     if (at > 0) await runtime.turn()
-    failure = folding.fold(routed.slice(at, at + turnEvents), id => before.get(id) ?? null, touched)
+    failure = folding.fold(routed.slice(at, at + turnEvents))
   }
   failure ??= unrouted
   const upserts: Upsert[] = []
   const deletes: RowKey[] = []
   let writtenBytes = 0
-  const entries = [...touched]
-  for (let at = 0; at < entries.length; at += turnEvents) {
-    await runtime.turn()
-    const slice = entries.slice(at, at + turnEvents)
-    const changes = changesOf(slice.map(([, row]) => row))
-    for (const upsert of changes.upserts) writtenBytes += upsert.doc.length
-    const bytes = writtenBytes / Math.max(1, upserts.length + changes.upserts.length)
-    for (const [id, { row }] of slice) cache.put(id, row, row === null ? 0 : bytes)
-    upserts.push(...changes.upserts)
-    deletes.push(...changes.deletes)
+  for (const [n, slot] of cache.batch().entries()) {
+    if (n % turnEvents === turnEvents - 1) await runtime.turn()
+    const { tenant, key, position, row } = slot
+    // An event that was routed and not folded left its rows as they were.
+    if (position <= from.position) continue
+    if (row == null) {
+      deletes.push({ tenant, key })
+      continue
+    }
+    const doc = encodeRow(row)
+    upserts.push({ tenant, key, position, row, doc })
+    cache.weigh(slot, doc.length)
+    writtenBytes += doc.length
   }
   const to = failure === undefined ? page.through : lastBefore(failure.event, page.events, from)
   return { to, upserts, deletes, writtenBytes, ...(failure !== undefined && { failure }) }
 }
 
-async function rowsBefore(routed: readonly Routed[], { cache, view }: BatchContext): Promise<Map<string, Row | null>> {
-  const rows = new Map<string, Row | null>()
-  const unknown: RowKey[] = []
-  for (const { event, keys, ids } of routed) {
-    for (const [n, id] of ids.entries()) {
-      if (rows.has(id)) continue
-      const row = cache.get(id)
-      rows.set(id, row ?? null)
-      if (row === undefined) unknown.push({ tenant: event.tenant, key: keys[n] as string })
-    }
+async function loadRows(view: Pick<View, 'load'>, slots: readonly Slot[]): Promise<void> {
+  const unknown = slots.filter(({ row }) => row === undefined)
+  if (unknown.length === 0) return
+  const docs = await view.load(unknown)
+  for (const slot of unknown) {
+    const doc = docs.get(rowId(slot))
+    slot.row = doc === undefined ? null : decodeRow(doc)
   }
-  if (unknown.length > 0) {
-    for (const [id, doc] of await view.load(unknown)) rows.set(id, decodeRow(doc))
-  }
-  return rows
 }
 
 function lastBefore(failed: RecordedEvent, events: readonly RecordedEvent[], from: Anchor): Anchor {

@@ -1,58 +1,81 @@
-import type { Row } from './encode-row.ts'
+import type { Slot } from './fold.ts'
+import { rowId } from './store.ts'
 
 /** The rows of a projection that this process knows to be what is stored, or on its way there. Bounded by weight. */
 export interface RowCache {
-  /** A row, `null` where it is known that there is none, `undefined` where nothing is known. */
-  get(id: string): Row | null | undefined
-  /** `bytes`: the length of its document. */
-  put(id: string, row: Row | null, bytes: number): void
+  /** Begins a batch: from now on its rows are gathered, and until the next one begins no row is forgotten. */
+  begin(): void
+  /** The slot of a row, which then is one of the batch. Its row is `undefined` where nothing is known of it. */
+  slot(tenant: string, key: string): Slot
+  /** The slots of this batch, each once. */
+  batch(): readonly Slot[]
+  /** The document of a slot of this batch now has so many bytes. */
+  weigh(slot: Slot, bytes: number): void
   /** Forgets everything. `isEmpty`: the view has no rows, so that what was never put here is not there. */
   clear(isEmpty: boolean): void
 }
 
-interface Entry {
-  readonly row: Row | null
-  readonly weight: number
+interface CachedSlot extends Slot {
+  batch: number
+  weight: number
 }
 
 /** About what an entry costs beside its document and its id. */
-const overheadBytes = 128
+const overheadBytes = 200
 
 /**
- * Two halves: what was put or asked for since the last turn-over, and what was in the half before. Turning over drops
- * the older half at once, which is cheaper than an order of use kept at every step.
+ * Two halves: what was asked for since the last turn-over, and what was in the half before. Turning over drops the older
+ * half at once, which is cheaper than an order of use kept at every step.
  */
 export function makeRowCache(maxBytes: number): RowCache {
-  let young = new Map<string, Entry>()
-  let old = new Map<string, Entry>()
+  let young = new Map<string, CachedSlot>()
+  let old = new Map<string, CachedSlot>()
   let youngBytes = 0
   let isWhole = false
+  let batch: CachedSlot[] = []
+  let number = 0
 
-  function keep(id: string, entry: Entry): void {
-    youngBytes += entry.weight - (young.get(id)?.weight ?? 0)
-    young.set(id, entry)
-    if (youngBytes <= maxBytes / 2) return
-    if (old.size > 0) isWhole = false
-    old = young
-    young = new Map()
-    youngBytes = 0
+  function find(id: string, tenant: string, key: string): CachedSlot {
+    const fresh = young.get(id)
+    if (fresh !== undefined) return fresh
+    const row = isWhole ? null : undefined
+    const slot = old.get(id) ?? { tenant, key, row, position: 0, batch: 0, weight: id.length + overheadBytes }
+    young.set(id, slot)
+    youngBytes += slot.weight
+    return slot
   }
 
   return {
-    get: id => {
-      const fresh = young.get(id)
-      if (fresh !== undefined) return fresh.row
-      const aged = old.get(id)
-      if (aged === undefined) return isWhole ? null : undefined
-      keep(id, aged)
-      return aged.row
+    begin: () => {
+      batch = []
+      number++
+      if (youngBytes <= maxBytes / 2) return
+      if (old.size > 0) isWhole = false
+      old = young
+      young = new Map()
+      youngBytes = 0
     },
-    put: (id, row, bytes) => keep(id, { row, weight: bytes + id.length + overheadBytes }),
+    slot: (tenant, key) => {
+      const slot = find(rowId({ tenant, key }), tenant, key)
+      if (slot.batch !== number) {
+        slot.batch = number
+        batch.push(slot)
+      }
+      return slot
+    },
+    batch: () => batch,
+    weigh: (slot, bytes) => {
+      const cached = slot as CachedSlot
+      const weight = bytes + cached.tenant.length + cached.key.length + overheadBytes
+      youngBytes += weight - cached.weight
+      cached.weight = weight
+    },
     clear: isEmpty => {
       young = new Map()
       old = new Map()
       youngBytes = 0
       isWhole = isEmpty
+      batch = []
     },
   }
 }

@@ -282,6 +282,18 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         }
       })
 
+      test('a view may have no text, one column, or none', async () => {
+        for (const state of [z.object({ n: z.int() }), z.object({ t: z.string().optional() }), z.object({})]) {
+          const narrow = projection(`things-${++views}`, { from: [Things], state, on: {} })
+          const view = await tested.store.open(viewShapeOf(narrow))
+          const { epoch } = await view.claim(0)
+          const row = state.parse({ n: 1 })
+          const upserts = [{ tenant: defaultTenant, key: 'k', position: 1, row, doc: JSON.stringify(row) }]
+          await view.commit({ shard: 0, epoch, from: origin, to: at(1), upserts, deletes: keysOf(['other']) })
+          expect((await view.get(keysOf(['k']))).value).toEqual([JSON.stringify(row)])
+        }
+      })
+
       test('every type of column takes its limits', async () => {
         const rows = [
           upsert('low', { size: Number.MIN_SAFE_INTEGER, weight: -1.7976931348623157e308, at: '0001-01-01T00:00:00Z' }),
