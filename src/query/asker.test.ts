@@ -112,6 +112,16 @@ describe('a token', () => {
     expect(await waiting).toEqual({ value: { owner: 'Ada', balance: 0, open: true }, asOf: 1, stale: false })
   })
 
+  test('is answered when the store says that the view moved, not at the next poll', async () => {
+    const { query } = ask({ pollMs: 60_000 })
+    const { token } = await open('a')
+    const waiting = query(accountById, { id: 'a' }, { after: token })
+    // The first look at the view finds nothing yet.
+    await systemRuntime.turn()
+    await carryOn()
+    expect(await waiting).toMatchObject({ asOf: 1, stale: false })
+  })
+
   test('is waited for by thousands at once', async () => {
     const { query } = ask()
     const tokens = await Promise.all(Array.from({ length: 50 }, async (_, n) => (await open(`a-${n}`)).token))
@@ -263,6 +273,7 @@ test('text is made of the stored documents, to the byte', async () => {
   expect(await textOf('account-by-id', { id: 'none' })).toBe('null')
   expect(await textOf('accounts-by-ids', { ids: ['a-1', 'none', 'a-0'] })).toBe(`[${docs[1]},null,${docs[0]}]`)
   expect(await textOf('accounts-by-balance', {})).toBe(`{"rows":[${docs.join()}],"next":null}`)
+  expect(await textOf('accounts-by-balance', { limit: 2 })).toBe(`{"rows":[${docs.join()}],"next":null}`)
   expect(await textOf('accounts-by-balance', { limit: 1 })).toMatch(/^\{"rows":\[\{.*\}\],"next":"[\w-]+"\}$/)
 })
 

@@ -53,7 +53,7 @@ export function gather(get: GatheredGet, options: GatherOptions): GatheredGet {
   }
 
   const schedule = (): void => {
-    if (scheduled || waiting.length === 0 || inFlight >= maxInFlight) return
+    if (scheduled || waiting.length === 0) return
     scheduled = true
     void runtime.turn().then(flush)
   }

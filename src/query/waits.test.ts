@@ -83,11 +83,12 @@ test('a move while the view is being looked at is looked at again', async () => 
 })
 
 test('when the time is over the waiter is told, and nothing goes on ticking', async () => {
-  const { waits, pass, timers } = start()
+  const { waits, pass, timers } = start(1000)
   const waiting = waits.until(3, 50)
+  await systemRuntime.turn()
+  expect(timers()).toBe(2)
   await pass(50)
   expect(await waiting).toBe(false)
-  await pass(50)
   expect(timers()).toBe(0)
 })
 
