@@ -8,6 +8,8 @@ import type { World } from './world.ts'
 export type Action = (place: {
   readonly world: World
   readonly random: Random
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
   readonly system: Pick<System, 'dispatch' | 'query'>
 }) => Promise<void>
 

@@ -29,9 +29,10 @@ export const register: Action = async ({ world, random, system }) => {
 }
 
 /** Looks through the catalogue, at a product or two, and orders them; then looks at the order. */
-export const placeOrder: Action = async ({ world, random, system }) => {
+export const placeOrder: Action = async place => {
+  const { world, random, system } = place
   const customerId = oneOf(random, world.customers)
-  if (customerId === undefined) return register({ world, random, system })
+  if (customerId === undefined) return register(place)
   const { rows } = (await system.query(catalogue, { limit: 100 })).value
   const picked = new Set(Array.from({ length: between(random, 1, 3) }, () => oneOf(random, rows)?.productId))
   const pages = await Promise.all(

@@ -28,7 +28,7 @@ export function simulate(
 
   async function act(): Promise<void> {
     try {
-      await weighted(random, actions)?.act({ world, random, system })
+      await weighted(random, actions)?.act({ world, random, now: Date.now, system })
     } catch (error) {
       // A rule said no, or another process came first: that is life in a shop
       if (!isError(error, 'command/rejected') && !isError(error, 'command/conflict')) failed(error)

@@ -12,20 +12,20 @@ const travellingMs = 8_000
  * Ships whatever is paid, whoever ordered it. The queue is a view, and may still show an order that was shipped a
  * moment ago: the command id makes a second time the same as the first.
  */
-export const ship: Action = async ({ world, system }) => {
+export const ship: Action = async ({ world, now, system }) => {
   if (world.toShip.length === 0) {
     const { rows } = (await system.query(orderQueue, { status: 'paid', limit: 100 })).value
-    for (const { orderId, paidAt } of rows) if (olderThan(packingMs, paidAt)) remember(world.toShip, orderId)
+    for (const { orderId, paidAt } of rows) if (olderThan(packingMs, paidAt, now())) remember(world.toShip, orderId)
   }
   const orderId = world.toShip.shift()
   if (orderId !== undefined) await system.dispatch(Order, orderId, 'ShipOrder', {}, { commandId: `ship:${orderId}` })
 }
 
-export const deliver: Action = async ({ world, system }) => {
+export const deliver: Action = async ({ world, now, system }) => {
   if (world.toDeliver.length === 0) {
     const { rows } = (await system.query(orderQueue, { status: 'shipped', limit: 100 })).value
     for (const { orderId, shippedAt } of rows)
-      if (olderThan(travellingMs, shippedAt)) remember(world.toDeliver, orderId)
+      if (olderThan(travellingMs, shippedAt, now())) remember(world.toDeliver, orderId)
   }
   const orderId = world.toDeliver.shift()
   if (orderId === undefined) return
@@ -33,6 +33,6 @@ export const deliver: Action = async ({ world, system }) => {
   if (!repeated && orderId.startsWith(simulated)) remember(world.unreviewed, orderId)
 }
 
-function olderThan(ageMs: number, moment: string | null): boolean {
-  return moment !== null && Date.now() - Date.parse(moment) > ageMs
+function olderThan(ageMs: number, moment: string | null, now: number): boolean {
+  return moment !== null && now - Date.parse(moment) > ageMs
 }
