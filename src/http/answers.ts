@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { BifoldError } from '../define/index.ts'
-import { problemMediaType, problemOf } from './problem.ts'
+import { isBodyFault, problemMediaType, problemOf } from './problem.ts'
 import type { Caller } from './request-headers.ts'
 
 /** What every part of the server may be told. */
@@ -21,8 +21,9 @@ export function sendJson(reply: FastifyReply, text: string): FastifyReply {
 
 /** Makes a Fastify error handler that answers with a problem. */
 export function answerWithProblem({ onUnexpected = writeOut }: HttpOptions) {
-  return (error: unknown, _: FastifyRequest, reply: FastifyReply): void => {
-    const problem = problemOf(error)
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    // Fastify reads the body of a request that no route is for; what is wrong with it is beside the point.
+    const problem = problemOf(request.is404 && isBodyFault(error) ? new BifoldError('http/not-found', {}) : error)
     if (problem.unexpected) onUnexpected(error)
     reply
       .code(problem.status)

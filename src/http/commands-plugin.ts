@@ -9,7 +9,8 @@ const otherMethods = ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']
 
 /**
  * The command side as a Fastify plugin: `POST /commands/{category}/{streamId}/{Command}` for each command of the app,
- * with its input as JSON. No body is the input `{}`.
+ * with its input as `application/json`; an empty body is the input `{}`. The media type is required even then: it is what
+ * makes a browser ask before it sends a request to another origin, with that origin's cookies.
  *
  * On a server of your own, raise `routerOptions.maxParamLength` to 768: a stream id has up to 256 bytes, each three
  * characters when percent-encoded, and Fastify's default takes 100.
@@ -33,6 +34,7 @@ function addCommand(
 ): void {
   const url = `/commands/${category}/:streamId/${command}`
   fastify.post(url, async (request: FastifyRequest<{ Params: { streamId: string } }>, reply) => {
+    if (request.headers['content-type'] === undefined) throw new BifoldError('http/unsupported-media-type', {})
     const caller: Caller = identify === undefined ? {} : await identify(request)
     const options = commandOptionsOf(request.headers, caller)
     const { streamId } = request.params

@@ -71,7 +71,7 @@ function commandPaths({ events, commands }: AnyAggregate): [string, unknown][] {
         tags: [category],
         summary: `Sends ${command} to one ${category}`,
         parameters: [streamId, ...commandHeaders],
-        requestBody: json(ref(inputName(category, command)), 'The input. No body is the input `{}`.'),
+        requestBody: json(ref(inputName(category, command)), 'The input. An empty body is the input `{}`.'),
         responses: { 200: commandResult(category), default: problemResponse },
       },
     },

@@ -29,6 +29,9 @@ const faults: Readonly<Record<string, () => BifoldError>> = {
   ERR_HTTP_REQUEST_TIMEOUT: () => new BifoldError('http/request-timeout', {}),
 }
 
+/** Did Fastify fail to read a body? */
+export const isBodyFault = (error: unknown): boolean => codeOf(error).startsWith('FST_ERR_CTP_')
+
 /** What to answer for an error. An error that is in no table says nothing of itself. */
 export function problemOf(thrown: unknown): Problem {
   const error = faults[codeOf(thrown)]?.() ?? thrown

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Agent, request as httpRequest, type ServerResponse } from 'node:http'
+import { Agent, request as httpRequest, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -179,8 +179,7 @@ describe('a command', () => {
     await expectProblem(await send(`${id}/Audit`, {}, { 'if-none-match': '*' }), 412, 'command/version-mismatch')
   })
 
-  test('without a body has the input {}', async () => {
-    expect((await send('audited/Audit')).status).toBe(200)
+  test('with an empty body has the input {}', async () => {
     expect((await send('audited/Audit', undefined, { 'content-type': 'application/json' })).status).toBe(200)
   })
 
@@ -346,6 +345,10 @@ describe('whatever is wrong with a request is a problem', () => {
     await expectProblem(await post(JSON.stringify('x'.repeat(1 << 20)), json), 413, 'http/body-too-large')
   })
 
+  test('a body-less command that does not say it is JSON, which a page of another origin could send', async () => {
+    await expectProblem(await send('audited/Audit'), 415, 'http/unsupported-media-type')
+  })
+
   test.each(['text/plain', 'application/xml', 'nonsense', 'application/jsonx'])('a body of %s', async type => {
     await expectProblem(await post('{}', { 'content-type': type }), 415, 'http/unsupported-media-type')
   })
@@ -398,7 +401,8 @@ describe('whatever is wrong with a request is a problem', () => {
 describe('separation', () => {
   test('a server of commands knows no query, and a server of queries no command', async () => {
     const [commands, queries] = await Promise.all([start({ queries: false }), start({ commands: false })])
-    const post = (url: string) => fetch(`${url}/commands/account/sep/Audit`, { method: 'POST' })
+    const headers = { 'content-type': 'application/json' }
+    const post = (url: string) => fetch(`${url}/commands/account/sep/Audit`, { method: 'POST', headers })
     expect((await post(commands.url)).status).toBe(200)
     await expectProblem(await fetch(`${commands.url}/queries/balance?id=a`), 404, 'http/not-found')
     await expectProblem(await post(queries.url), 404, 'http/not-found')
@@ -451,6 +455,33 @@ describe('health', () => {
       views: [{ projection: 'balances', state: 'live', behind: 0 }],
     })
   })
+})
+
+test('a port that is taken is an error, and leaves nothing open', async () => {
+  const port = Number(new URL(served.url).port)
+  let server: Server | undefined
+  const failing = start({
+    port,
+    extend: fastify => {
+      server = fastify.server
+    },
+  })
+  await expect(failing).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  expect(server?.listening).toBe(false)
+})
+
+test('a system that is closed is live, not ready, and answers with problems', async () => {
+  const own = await run(bank, { on: inMemory() })
+  const server = await serve(own)
+  await own.close()
+  expect((await fetch(`${server.url}/health/live`)).status).toBe(200)
+  const ready = await fetch(`${server.url}/health/ready`)
+  expect(ready.status).toBe(503)
+  await expectProblem(await fetch(`${server.url}/queries/balance?id=a`), 503, 'query/closed')
+  const headers = { 'content-type': 'application/json' }
+  const sent = await fetch(`${server.url}/commands/account/a/Audit`, { method: 'POST', headers })
+  await expectProblem(sent, 503, 'log/closed')
+  await server.close()
 })
 
 test('the OpenAPI document names every command and query', async () => {

@@ -37,6 +37,7 @@ const appearances: Partial<Record<ErrorCode, Appearance>> = {
   'command/conflict': { status: 409, title: 'The stream kept moving', retryAfterSeconds },
   'command/id-reused': { status: 422, title: 'The idempotency key was given to another command' },
   'command/overloaded': { status: 503, title: 'The server is overloaded', retryAfterSeconds },
+  'project/store-unreachable': { status: 503, title: 'The database cannot be reached', retryAfterSeconds },
   'query/unknown': { status: 404, title: 'There is no such query' },
   'query/not-found': { status: 404, title: 'There is no such row' },
   'query/invalid-input': { status: 400, title: 'The input of the query is invalid' },
