@@ -12,13 +12,14 @@ interface GenerationRow {
 
 /**
  * Finds the generation of this shape, or makes it, and makes the declared indexes that it does not have. Under a lock:
- * many processes may open the same new view at once.
+ * many processes may open the same new view at once. It is not the log's lock: an index over a large view takes its time,
+ * and appends must not wait for it.
  */
 export async function openGeneration(database: Database, shape: ViewShape): Promise<number> {
   const found = await findGeneration(database.sql, shape)
   if (found !== undefined && (await missingIndexes(database.sql, shape, found)).length === 0) return found
   return database.transaction(async sql => {
-    await sql.query({ text: 'select pg_advisory_xact_lock(3177001, 1)' })
+    await sql.query({ text: 'select pg_advisory_xact_lock(3177001, 2)' })
     const generation = (await findGeneration(sql, shape)) ?? (await makeGeneration(sql, shape))
     const table = tableNameOf(shape.projection.name, generation)
     for (const index of await missingIndexes(sql, shape, generation)) {
