@@ -71,6 +71,8 @@ export type Ask<Input> =
       readonly store: string
       readonly views: Readonly<Record<string, AnyProjection>>
       readonly run: (client: unknown, input: Input) => Promise<unknown>
+      /** Says what it answers, for OpenAPI. */
+      readonly output?: Schema<unknown>
     }
 
 export type AnyQuery = Query<any, any>

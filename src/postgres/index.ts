@@ -4,4 +4,5 @@ export { type PostgresLogOptions, postgresLogStorage, pruneCommands } from './lo
 export { migrate } from './migrate.ts'
 export { openPostgres, type PostgresOptions } from './pg-client.ts'
 export { openPglite, type PgliteOptions } from './pglite-client.ts'
+export { type SqlRow, type SqlViews, sqlQuery } from './sql-query.ts'
 export { type PostgresViewStoreOptions, postgresViewStore } from './view-store.ts'

@@ -1,4 +1,4 @@
-import { BifoldError } from '../define/index.ts'
+import { type AnyProjection, BifoldError } from '../define/index.ts'
 import { type Anchor, type Runtime, systemRuntime } from '../log/index.ts'
 import { type Read, rowId, type View, type ViewShape, type ViewStore } from '../project/index.ts'
 import { type Database, type Sql, type Statement, sqlStateOf } from './client.ts'
@@ -6,6 +6,7 @@ import { migrate } from './migrate.ts'
 import { commitVerb, moveStatement, moveValues } from './view-commit.ts'
 import { openGeneration } from './view-generations.ts'
 import { tableNameOf } from './view-names.ts'
+import { nativeReader, type ViewTable } from './view-native.ts'
 import { type MovedNotices, movedNotices } from './view-notify.ts'
 import {
   type CheckpointRow,
@@ -33,6 +34,7 @@ export interface PostgresViewStoreOptions {
 export function postgresViewStore(database: Database, options: PostgresViewStoreOptions = {}): ViewStore {
   const { notifyMs = 5, runtime = systemRuntime } = options
   const notices = movedNotices(database, runtime, notifyMs)
+  const tables = new Map<AnyProjection, ViewTable>()
   let migrated: Promise<void> | undefined
   return {
     kind: 'postgres',
@@ -42,7 +44,11 @@ export function postgresViewStore(database: Database, options: PostgresViewStore
         migrated = undefined
         throw error
       })
-      return openView(database, shape, await openGeneration(database, shape), notices)
+      const generation = await openGeneration(database, shape)
+      const { projection, columns } = shape
+      tables.set(projection, { table: tableNameOf(projection.name, generation), columns })
+      const native = nativeReader(database, { projection: projection.name, generation }, other => tables.get(other))
+      return { ...openView(database, shape, generation, notices), native }
     },
     onMoved: listener => notices.onMoved(listener),
     close: () => notices.close(),

@@ -48,8 +48,8 @@ export interface View {
 }
 
 export interface NativeReader {
-  /** Runs `read` on one snapshot, in which the checkpoint is `asOf`. */
-  run<T>(read: (client: unknown) => Promise<T>): Promise<Read<T>>
+  /** Runs `read` on one snapshot, in which the checkpoint is `asOf`. The client shows the rows of one tenant. */
+  run<T>(tenant: string, read: (client: unknown) => Promise<T>): Promise<Read<T>>
 }
 
 export interface RowKey {

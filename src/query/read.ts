@@ -73,7 +73,7 @@ export function readOf(
       }
     }
     case 'native':
-      return () => readNative(query, sources, client => ask.run(client, input))
+      return () => readNative(query, sources, tenant, client => ask.run(client, input))
   }
 }
 
@@ -96,11 +96,12 @@ function valuesOf({ index }: Scan, doc: string): readonly Scalar[] {
 async function readNative(
   query: AnyQuery,
   [first, ...others]: readonly Source[],
+  tenant: string,
   run: (client: unknown) => Promise<unknown>,
 ): Promise<Read<Found>> {
   const before = await Promise.all(others.map(({ view }) => view.checkpoint(0)))
   try {
-    const read = await first?.view.native?.run(run)
+    const read = await first?.view.native?.run(tenant, run)
     if (read === undefined) throw invalid(query, 'its view has no native client')
     return { value: { verb: 'native', value: read.value }, asOf: before.reduce<Anchor>(earlier, read.asOf) }
   } catch (cause) {

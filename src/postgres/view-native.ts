@@ -1,0 +1,36 @@
+import type { AnyProjection, Column } from '../define/index.ts'
+import type { Anchor } from '../log/index.ts'
+import type { NativeReader } from '../project/index.ts'
+import type { Database, Sql } from './client.ts'
+import { checkpointStatement } from './view-read.ts'
+
+/** The table of a view, in the generation that this process reads. */
+export interface ViewTable {
+  readonly table: string
+  readonly columns: readonly Column[]
+}
+
+/** What a native query is handed: statements on one snapshot of one database, which can only read. */
+export interface ViewClient {
+  readonly tenant: string
+  readonly sql: Pick<Sql, 'query'>
+  tableOf(projection: AnyProjection): ViewTable | undefined
+}
+
+export function nativeReader(
+  database: Database,
+  view: { readonly projection: string; readonly generation: number },
+  tableOf: ViewClient['tableOf'],
+): NativeReader {
+  return {
+    run: (tenant, read) =>
+      database.transaction(
+        async sql => {
+          const [at] = await sql.query<Anchor>(checkpointStatement, [view.projection, view.generation, 0])
+          const { position, fingerprint } = at as Anchor
+          return { value: await read({ tenant, sql, tableOf } satisfies ViewClient), asOf: { position, fingerprint } }
+        },
+        { readOnly: true, isolation: 'snapshot' },
+      ),
+  }
+}
