@@ -4,7 +4,7 @@ import { inMemory } from 'bifold/stores/memory'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Account, accountById, accountsByBalance, accountsByIds, bank } from './support/bank.ts'
 import type { Database } from './support/databases.ts'
-import { freshDirectory } from './support/pglite.ts'
+import { freshDirectory } from './support/directories.ts'
 import { describePostgres, freshDatabase } from './support/postgres.ts'
 
 /** Define, run, dispatch, query: the whole way, on every backend. */
