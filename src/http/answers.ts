@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { BifoldError } from '../define/index.ts'
 import { isBodyFault, problemMediaType, problemOf } from './problem.ts'
@@ -39,7 +40,7 @@ export function answerWithProblem({ onUnexpected = writeOut }: HttpOptions) {
 const asItIs = (body: string): string => body
 
 function writeOut(error: unknown): void {
-  console.error(error)
+  process.stderr.write(`${inspect(error)}\n`)
 }
 
 /** The route of every method but those in `allow`: 405, before a body is read. */

@@ -52,7 +52,8 @@ function takeOnlyJson(fastify: FastifyInstance): void {
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     const bytes = body as Buffer
     if (bytes.length === 0) done(null, undefined)
-    else if (isUtf8(bytes)) parse(request, bytes.toString(), (error, value) => done(error && invalidJson(error), value))
+    else if (isUtf8(bytes))
+      void parse(request, bytes.toString(), (error, value) => done(error && invalidJson(error), value))
     else done(new BifoldError('http/invalid-json', {}))
   })
 }

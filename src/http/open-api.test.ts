@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { aggregate, app, events, type JsonSchema, projection, query } from '../define/index.ts'
+import { aggregate, app, events, projection, query } from '../define/index.ts'
 import { openApiOf } from './open-api.ts'
 import { visibleCodes } from './status-of.ts'
 
@@ -53,12 +53,14 @@ const shop = app('shop', { aggregates: [Order], projections: [Rows], queries })
 const document = openApiOf(shop)
 
 /** The value at a JSON pointer, following none of its references. */
-function at(pointer: string): any {
-  return pointer
-    .split('/')
-    .slice(1)
-    .reduce<any>((value, step) => value?.[step.replaceAll('~1', '/').replaceAll('~0', '~')], document)
+function at(pointer: string): unknown {
+  const steps = pointer.split('/').slice(1)
+  return steps
+    .map(step => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], document)
 }
+
+const named = (pointer: string) => at(pointer) as readonly { readonly name: string }[]
 
 function refsIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return []
@@ -85,13 +87,13 @@ test('no two operations share an id', () => {
 })
 
 describe('a command', () => {
-  const operation = at('#/paths/~1commands~1order~1{streamId}~1Event/post')
+  const operation = '#/paths/~1commands~1order~1{streamId}~1Event/post'
 
   test('has its input as body, and its headers', () => {
-    expect(operation.requestBody.content['application/json'].schema).toEqual({
+    expect(at(`${operation}/requestBody/content/application~1json/schema`)).toEqual({
       $ref: '#/components/schemas/order.Event.Input',
     })
-    expect(operation.parameters.map(({ name }: { name: string }) => name)).toEqual([
+    expect(named(`${operation}/parameters`).map(({ name }) => name)).toEqual([
       'streamId',
       'Idempotency-Key',
       'If-Match',
@@ -104,9 +106,9 @@ describe('a command', () => {
   })
 
   test('answers the events of its aggregate', () => {
-    const { events } = operation.responses[200].content['application/json'].schema.properties
-    expect(events.items).toEqual({ $ref: '#/components/schemas/order.Event' })
-    expect(at('#/components/schemas/order.Event').oneOf).toEqual([
+    const schema = `${operation}/responses/200/content/application~1json/schema`
+    expect(at(`${schema}/properties/events/items`)).toEqual({ $ref: '#/components/schemas/order.Event' })
+    expect(at('#/components/schemas/order.Event/oneOf')).toEqual([
       { $ref: '#/components/schemas/Event.Event' },
       { $ref: '#/components/schemas/Event.Problem' },
     ])
@@ -119,10 +121,9 @@ describe('a command', () => {
 })
 
 describe('a query', () => {
-  const parameter = (path: string, name: string): any =>
-    at(`#/paths/~1queries~1${path}/get/parameters`).find((candidate: { name: string }) => candidate.name === name)
-  const answer = (path: string): JsonSchema =>
-    at(`#/paths/~1queries~1${path}/get/responses/200/content/application~1json/schema`)
+  const parameter = (path: string, name: string) =>
+    named(`#/paths/~1queries~1${path}/get/parameters`).find(candidate => candidate.name === name)
+  const answer = (path: string) => at(`#/paths/~1queries~1${path}/get/responses/200/content/application~1json/schema`)
 
   test('has each property of its input as a parameter', () => {
     expect(parameter('order', 'id')).toMatchObject({ in: 'query', required: true, schema: { type: 'string' } })
@@ -149,7 +150,7 @@ describe('a query', () => {
 })
 
 test('a problem can have every code that an answer carries', () => {
-  expect(at('#/components/schemas/Problem/properties/code').enum).toEqual(visibleCodes)
+  expect(at('#/components/schemas/Problem/properties/code/enum')).toEqual(visibleCodes)
 })
 
 test('one side can be described alone', () => {

@@ -101,7 +101,7 @@ function send(path: string, body?: unknown, headers: Record<string, string> = {}
 
 const ask = (path: string, headers: Record<string, string> = {}) => fetch(`${served.url}/queries/${path}`, { headers })
 
-async function expectProblem(response: Response, status: number, code: string): Promise<Record<string, any>> {
+async function expectProblem(response: Response, status: number, code: string): Promise<Record<string, unknown>> {
   expect(response.headers.get('content-type')).toBe('application/problem+json')
   const problem = (await response.json()) as Record<string, unknown>
   expect({ status: response.status, code: problem['code'] }).toEqual({ status, code })
@@ -271,9 +271,12 @@ describe('a query', () => {
     await openAccount(901)
     await openAccount(902)
     const { token } = await openAccount(903)
-    const first = (await (await ask('richest?above=900', { 'bifold-after': token })).json()) as Record<string, any>
-    expect(first['rows'].map((row: { balance: number }) => row.balance)).toEqual([903, 902])
-    const second = await ask(`richest?above=900&cursor=${encodeURIComponent(first['next'])}`)
+    const first = (await (await ask('richest?above=900', { 'bifold-after': token })).json()) as {
+      readonly rows: readonly { readonly balance: number }[]
+      readonly next: string
+    }
+    expect(first.rows.map(row => row.balance)).toEqual([903, 902])
+    const second = await ask(`richest?above=900&cursor=${encodeURIComponent(first.next)}`)
     expect(await second.json()).toMatchObject({ rows: [{ balance: 901 }], next: null })
   })
 

@@ -60,8 +60,9 @@ function literalsOf(schema: JsonSchema): readonly unknown[] {
 
 /** A schema that names no type lets anything pass: text is then text. */
 function typesOf(schema: JsonSchema): readonly string[] {
-  const type = schema['type'] ?? ('properties' in schema ? 'object' : 'string')
-  return Array.isArray(type) ? type : [String(type)]
+  const { type } = schema
+  if (Array.isArray(type)) return type
+  return [typeof type === 'string' ? type : 'properties' in schema ? 'object' : 'string']
 }
 
 function itemsOf(schema: JsonSchema): readonly JsonSchema[] {

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /** How a process ends on a signal. */
 export interface StopOptions {
   /** After so long the process ends, whatever is still under way. Default 30000. */
@@ -19,7 +21,7 @@ export function stopOnSignals(close: () => Promise<unknown>, { withinMs = 30_000
     close().then(
       () => process.exit(0),
       error => {
-        console.error(error)
+        process.stderr.write(`${inspect(error)}\n`)
         process.exit(1)
       },
     )
