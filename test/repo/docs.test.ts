@@ -13,7 +13,7 @@ describe('the documents', () => {
 
   test('every snippet is shown somewhere', () => {
     const shown = documents.flatMap(document =>
-      [...textOf(document).matchAll(/<!-- snippet: (\S+) -->/g)].map(([, file]) => file),
+      [...textOf(document).matchAll(/<!-- snippet: (\S+) -->/g)].map(([, file]) => file!),
     )
     expect([...shown].sort()).toEqual(filesOf('docs/snippets/*.ts'))
   })
