@@ -157,13 +157,17 @@ async function readOn(engine: Engine, job: Job, from: Folded, epoch: number): Pr
   return folded
 }
 
-const firstPauseMs = 1
-const maxPauseMs = 64
+const firstPauseMs = 4
+const maxPauseMs = 500
 
-/** The first time at once; then longer and longer, by chance, so that processes that met do not meet again. */
+/**
+ * The first time at once; then longer and longer, by chance, so that processes that met do not meet again. A process
+ * that has many commands for the stream wins each meeting, since it need not read before it appends: the pauses, about
+ * 0.8 s in all, let it come to their end.
+ */
 async function pause(runtime: Runtime, conflicts: number): Promise<void> {
   if (conflicts === 1) return
-  const upToMs = Math.min(firstPauseMs * 2 ** (conflicts - 1), maxPauseMs)
+  const upToMs = Math.min(firstPauseMs * 2 ** (conflicts - 2), maxPauseMs)
   await new Promise<void>(resolve => {
     runtime.after(Math.ceil(runtime.random() * upToMs), resolve)
   })

@@ -1,5 +1,5 @@
-import { aggregate, app, events, projection, query, reject } from 'bifold'
 import { z } from 'zod'
+import { aggregate, app, events, projection, query, reject } from '../../src/index.ts'
 
 /** A small app for suites that cross parts: accounts with a balance that may not go below zero. */
 
