@@ -49,7 +49,7 @@ async function act(orderId, command, input) {
   }
   await shownLongEnough
   note(orderId, { processing: undefined, ...outcome })
-  say(orderId, outcome)
+  if (outcome.problem === undefined) announce(outcome.row)
   return outcome.problem
 }
 
@@ -72,7 +72,7 @@ export async function refreshOrders() {
   for (const row of answer.rows) {
     const known = orders.get(row.orderId)
     if (known?.processing !== undefined) continue
-    if (known?.row !== undefined && known.row.status !== row.status) say(row.orderId, { row })
+    if (known?.row !== undefined && known.row.status !== row.status) announce(row)
     orders.set(row.orderId, { ...known, orderId: row.orderId, placedAt: row.placedAt, row })
   }
   showOrders()
@@ -83,9 +83,9 @@ function note(orderId, changes) {
   showOrders()
 }
 
-function say(orderId, { row, problem }) {
-  const words = problem === undefined ? stands[row?.status] : problem.message
-  if (words !== undefined) byId('announcer').textContent = `Order ${shortOf(orderId)}: ${words}`
+/** For who does not see the card. What was refused announces itself. */
+function announce({ orderId, status }) {
+  byId('announcer').textContent = `Order ${shortOf(orderId)}: ${stands[status]}`
 }
 
 const shortOf = orderId => orderId.slice(0, 6)
