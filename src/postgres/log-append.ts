@@ -5,7 +5,7 @@ import type { Sql } from './client.ts'
 const appendBatchStatement = {
   name: 'bifold_append_batch',
   text: `select base, base_fingerprint, recorded_at, verdicts, versions
-    from bifold.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+    from bifold.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
 }
 
 interface AppendRow {
@@ -43,6 +43,8 @@ function parametersOf(batch: readonly EncodedAppend[], known: Anchor): readonly 
   const ofAppend: number[] = []
   const inAppend: number[] = []
   const events = batch.flatMap(append => append.events)
+  const single = batch.every(append => append.events.length === 1)
+  const eventStreams = single ? [] : batch.flatMap(({ stream, events }) => events.map(() => stream))
   for (const [index, append] of batch.entries()) {
     offsets.push(ofAppend.length)
     for (let number = 1; number <= append.events.length; number++) {
@@ -69,6 +71,9 @@ function parametersOf(batch: readonly EncodedAppend[], known: Anchor): readonly 
     noneTwice ? null : integers(sameCommands ?? batch.map(() => 0)),
     integers(ofAppend),
     integers(inAppend),
+    single ? null : lines(eventStreams.map(({ tenant }) => tenant)),
+    single ? null : lines(eventStreams.map(({ category }) => category)),
+    single ? null : lines(eventStreams.map(({ id }) => id)),
     lines(events.map(({ type }) => type)),
     integers(events.map(({ schemaVersion }) => schemaVersion)),
     lines(events.map(({ id }) => id)),

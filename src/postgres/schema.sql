@@ -88,7 +88,7 @@ create table bifold_views._generations (
 
 CREATE INDEX commands_recorded_at ON bifold.commands USING brin (recorded_at);
 
-CREATE OR REPLACE FUNCTION bifold.append_batch(known_position bigint, known_fingerprint text, tenants text, categories text, stream_ids text, expected_versions bigint[], command_names text, command_ids text, command_hashes text, event_counts integer[], offsets integer[], same_streams integer[], same_commands integer[], of_append integer[], in_append integer[], types text, schema_versions integer[], event_ids text, tag_lists text, datas text, metadatas text, OUT base bigint, OUT base_fingerprint text, OUT recorded_at text, OUT verdicts integer[], OUT versions bigint[])
+CREATE OR REPLACE FUNCTION bifold.append_batch(known_position bigint, known_fingerprint text, tenants text, categories text, stream_ids text, expected_versions bigint[], command_names text, command_ids text, command_hashes text, event_counts integer[], offsets integer[], same_streams integer[], same_commands integer[], of_append integer[], in_append integer[], event_tenants text, event_categories text, event_stream_ids text, types text, schema_versions integer[], event_ids text, tag_lists text, datas text, metadatas text, OUT base bigint, OUT base_fingerprint text, OUT recorded_at text, OUT verdicts integer[], OUT versions bigint[])
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -182,16 +182,16 @@ begin
       if appended > 0 then
         insert into bifold.events
           (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at)
-        select base + offsets[e.of_append] + e.in_append, a.tenant, a.category, a.stream_id,
+        select base + offsets[e.of_append] + e.in_append, e.tenant, e.category, e.stream_id,
                versions[e.of_append] + e.in_append, e.type, e.schema_version, e.id::uuid, e.tags::text[],
                e.data::json, e.metadata::json, log.clock
-          from unnest(of_append, in_append, string_to_array(types, e'\n'), schema_versions,
-                 string_to_array(event_ids, e'\n'), string_to_array(tag_lists, e'\n'), string_to_array(datas, e'\n'),
-                 string_to_array(metadatas, e'\n'))
-            as e(of_append, in_append, type, schema_version, id, tags, data, metadata)
-          join unnest(tenant_list, category_list, stream_list)
-            with ordinality as a(tenant, category, stream_id, number)
-            on a.number = e.of_append
+          from unnest(of_append, in_append,
+                 coalesce(string_to_array(event_tenants, e'\n'), tenant_list),
+                 coalesce(string_to_array(event_categories, e'\n'), category_list),
+                 coalesce(string_to_array(event_stream_ids, e'\n'), stream_list),
+                 string_to_array(types, e'\n'), schema_versions, string_to_array(event_ids, e'\n'),
+                 string_to_array(tag_lists, e'\n'), string_to_array(datas, e'\n'), string_to_array(metadatas, e'\n'))
+            as e(of_append, in_append, tenant, category, stream_id, type, schema_version, id, tags, data, metadata)
          where verdicts is null or verdicts[e.of_append] = 0;
       end if;
       exit;

@@ -76,6 +76,8 @@ $$;
 -- arrays of text.
 --
 -- of_append, in_append: for each event the number of its append, and its number in it, from 1.
+-- event_tenants, event_categories, event_stream_ids: the stream of each event; null where every append has one event,
+-- and the lists would be the same.
 -- event_counts, offsets: for each append how many events it has, and how many come before it in the batch.
 -- expected_versions: -1 for any.
 -- same_streams, same_commands: for each append the number of the nearest one before it that has the same stream, or the
@@ -99,6 +101,9 @@ create function bifold.append_batch(
   same_commands integer[],
   of_append integer[],
   in_append integer[],
+  event_tenants text,
+  event_categories text,
+  event_stream_ids text,
   types text,
   schema_versions integer[],
   event_ids text,
@@ -204,16 +209,16 @@ begin
       if appended > 0 then
         insert into bifold.events
           (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at)
-        select base + offsets[e.of_append] + e.in_append, a.tenant, a.category, a.stream_id,
+        select base + offsets[e.of_append] + e.in_append, e.tenant, e.category, e.stream_id,
                versions[e.of_append] + e.in_append, e.type, e.schema_version, e.id::uuid, e.tags::text[],
                e.data::json, e.metadata::json, log.clock
-          from unnest(of_append, in_append, string_to_array(types, e'\n'), schema_versions,
-                 string_to_array(event_ids, e'\n'), string_to_array(tag_lists, e'\n'), string_to_array(datas, e'\n'),
-                 string_to_array(metadatas, e'\n'))
-            as e(of_append, in_append, type, schema_version, id, tags, data, metadata)
-          join unnest(tenant_list, category_list, stream_list)
-            with ordinality as a(tenant, category, stream_id, number)
-            on a.number = e.of_append
+          from unnest(of_append, in_append,
+                 coalesce(string_to_array(event_tenants, e'\n'), tenant_list),
+                 coalesce(string_to_array(event_categories, e'\n'), category_list),
+                 coalesce(string_to_array(event_stream_ids, e'\n'), stream_list),
+                 string_to_array(types, e'\n'), schema_versions, string_to_array(event_ids, e'\n'),
+                 string_to_array(tag_lists, e'\n'), string_to_array(datas, e'\n'), string_to_array(metadatas, e'\n'))
+            as e(of_append, in_append, tenant, category, stream_id, type, schema_version, id, tags, data, metadata)
          where verdicts is null or verdicts[e.of_append] = 0;
       end if;
       exit;
