@@ -54,11 +54,12 @@ describeOwnServer('eight writers on a hundred streams, three readers, and a serv
     )
     const writers = Array.from({ length: 8 }, (_, index) => `writer-${index + 1}`)
     const workers = new Map(writers.map(name => [name, startWriter(url, name, url)]))
+    const kill = (names: readonly string[]) => Promise.all(names.map(async name => await workers.get(name)?.kill()))
     const allProgress = () => Promise.all([...workers.values()].map(progress))
     await allProgress()
 
     const killed = ['writer-1', 'writer-2', 'writer-3']
-    await Promise.all(killed.map(name => workers.get(name)?.kill('SIGKILL')))
+    await kill(killed)
     for (const name of killed) workers.set(name, startWriter(url, name, url))
     await allProgress()
 
@@ -68,7 +69,7 @@ describeOwnServer('eight writers on a hundred streams, three readers, and a serv
 
     // Dead for good: what these had under way stays unheard of.
     const dead = ['writer-4', 'writer-5']
-    await Promise.all(dead.map(name => workers.get(name)?.kill('SIGKILL')))
+    await kill(dead)
     for (const name of dead) workers.delete(name)
     await finish([...workers.values()], 'stop')
 

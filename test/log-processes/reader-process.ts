@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isError } from '../../src/define/index.ts'
@@ -15,7 +14,7 @@ const told = new AbortController()
 let until = Number.POSITIVE_INFINITY
 let from: Anchor = origin
 
-once(process.stdin, 'data').then(([chunk]) => {
+process.stdin.once('data', chunk => {
   until = Number(chunk)
   told.abort()
 })

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isError } from '../../src/define/index.ts'
 import type { AppendOutcome, EventLog } from '../../src/log/index.ts'
@@ -24,7 +23,7 @@ let count = before.size
 let acknowledged = 0
 let stopping = false
 
-once(process.stdin, 'data').then(() => {
+process.stdin.once('data', () => {
   stopping = true
 })
 
