@@ -1,0 +1,387 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { type AnyProjection, type App, app, events, projection } from '../define/index.ts'
+import { createLog, defaultTenant, type EventLog, type LogStorage } from '../log/index.ts'
+import type { ProjectorLimits } from './limits.ts'
+import { type Projector, startProjector } from './projector.ts'
+import type { ProjectionStatus } from './status.ts'
+import { rowId, type View, type ViewStore } from './store.ts'
+import { viewShapeOf } from './view-shape.ts'
+
+/** A log and a store under test. */
+export interface ProjectorUnderTest {
+  readonly log: LogStorage
+  readonly store: ViewStore
+  /** The same views as another process has them. */
+  readonly other: ViewStore
+  close(): Promise<void>
+}
+
+const Counters = events('counter', {
+  Added: z.object({ by: z.int(), to: z.array(z.string()) }),
+  Dropped: z.object({}),
+  Passed: z.object({}),
+})
+
+const Row = z.object({ sum: z.int(), last: z.string(), by: z.array(z.int()) })
+
+let names = 0
+const newName = (): string => `sums-${++names}`
+
+/** What each stream adds up to. `guard` sees each event before it is folded. */
+function sums(guard: (position: number) => void = () => undefined, name = newName(), version = 1) {
+  return projection(name, {
+    from: [Counters],
+    version,
+    state: Row,
+    on: {
+      Added: (row, e) => {
+        guard(e.position)
+        return { sum: (row?.sum ?? 0) + e.data.by, last: e.recordedAt, by: [...(row?.by ?? []), e.data.by].slice(-5) }
+      },
+      Dropped: () => null,
+    },
+  })
+}
+
+const onDrops = () =>
+  projection(newName(), { from: [Counters], state: z.object({ n: z.int() }), on: { Dropped: () => ({ n: 1 }) } })
+
+/** What every log and store must let a projector do. */
+export function projectorContract(name: string, make: () => Promise<ProjectorUnderTest>, manyEvents: number): void {
+  describe(`the projector: ${name}`, () => {
+    let tested: ProjectorUnderTest
+    let log: EventLog
+    let started: Projector[] = []
+    beforeAll(async () => {
+      tested = await make()
+      log = await createLog(tested.log, { eventTypes: appOf().eventTypes })
+    })
+    afterEach(async () => {
+      await Promise.all(started.map(projector => projector.stop()))
+      started = []
+    })
+    afterAll(async () => {
+      await log.close()
+      await tested.close()
+    })
+
+    const appOf = (...projections: AnyProjection[]): App => app('counters', { projections, events: [Counters] })
+
+    async function start(
+      projections: readonly AnyProjection[],
+      limits: Partial<ProjectorLimits> = {},
+      store = tested.store,
+    ): Promise<Projector> {
+      const projector = await startProjector({
+        app: appOf(...projections),
+        log,
+        store,
+        retry: { minDelayMs: 1, maxDelayMs: 20 },
+        reconnect: { minDelayMs: 1, maxDelayMs: 20 },
+        ...limits,
+      })
+      started.push(projector)
+      return projector
+    }
+
+    const stream = (id: string) => ({ tenant: defaultTenant, category: 'counter', id })
+    const append = (id: string, ...added: ReturnType<(typeof Counters)['Added' | 'Dropped' | 'Passed']>[]) =>
+      log.append({ stream: stream(id), expected: 'any', events: added })
+    const add = (id: string, by: number, ...to: string[]) => append(id, Counters.Added({ by, to }))
+
+    async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
+      for (;;) {
+        const found = await look()
+        if (found !== undefined) return found
+        await new Promise(resolve => setTimeout(resolve, 5))
+      }
+    }
+    const statusWhere = (
+      projector: Projector,
+      projected: AnyProjection,
+      is: (status: ProjectionStatus) => boolean,
+    ): Promise<ProjectionStatus> =>
+      until(async () => (await projector.status()).find(status => status.projection === projected.name && is(status)))
+    const caughtUp = (projector: Projector, projected: AnyProjection): Promise<ProjectionStatus> =>
+      statusWhere(projector, projected, ({ behind, state }) => behind === 0 && state === 'live')
+
+    const viewOf = (projected: AnyProjection): Promise<View> => tested.store.open(viewShapeOf(projected))
+    async function docOf(projected: AnyProjection, key: string): Promise<z.output<typeof Row> | null> {
+      const { value } = await (await viewOf(projected)).get([{ tenant: defaultTenant, key }])
+      return value[0] == null ? null : JSON.parse(value[0])
+    }
+
+    /** The rows of every stream that there ever was, as they are stored. */
+    async function rowsOf(projected: AnyProjection): Promise<ReadonlyMap<string, string>> {
+      const ids = new Set<string>()
+      let at = { position: 0, fingerprint: '' }
+      for (;;) {
+        const page = await log.read(at)
+        for (const { streamId } of page.events) ids.add(streamId)
+        at = page.through
+        if (page.atHead) break
+      }
+      return (await viewOf(projected)).load([...ids].map(key => ({ tenant: defaultTenant, key })))
+    }
+
+    /** The rows of every stream, by the plainest fold there can be. */
+    async function expectedSums(): Promise<Map<string, number>> {
+      const expected = new Map<string, number>()
+      let at = { position: 0, fingerprint: '' }
+      for (;;) {
+        const page = await log.read(at)
+        for (const { type, streamId, data, tenant } of page.events) {
+          const id = rowId({ tenant, key: streamId })
+          if (type === 'Dropped') expected.delete(id)
+          if (type === 'Added') expected.set(id, (expected.get(id) ?? 0) + (data as { by: number }).by)
+        }
+        at = page.through
+        if (page.atHead) return expected
+      }
+    }
+    async function expectRight(projected: AnyProjection): Promise<void> {
+      const rows = await rowsOf(projected)
+      expect(new Map([...rows].map(([id, doc]) => [id, JSON.parse(doc).sum]))).toEqual(await expectedSums())
+    }
+
+    test('events become rows, and rows go', async () => {
+      const Sums = sums()
+      const projector = await start([Sums])
+      await add('a', 1)
+      await add('b', 2)
+      await add('a', 3)
+      const { position } = await caughtUp(projector, Sums)
+      expect(position).toBe((await log.head()).position)
+      expect(await docOf(Sums, 'a')).toMatchObject({ sum: 4, by: [1, 3] })
+      expect(await docOf(Sums, 'b')).toMatchObject({ sum: 2 })
+      await append('a', Counters.Dropped({}))
+      await caughtUp(projector, Sums)
+      expect(await docOf(Sums, 'a')).toBeNull()
+      await expectRight(Sums)
+    })
+
+    test('an event may touch several rows, or none', async () => {
+      const Spread = projection(newName(), {
+        from: [Counters],
+        state: z.object({ sum: z.int() }),
+        key: { Added: e => (e.data.to.length === 0 ? null : e.data.to) },
+        on: { Added: (row, e) => ({ sum: (row?.sum ?? 0) + e.data.by }) },
+      })
+      const projector = await start([Spread])
+      await add('s', 5, 'x', 'y')
+      await add('s', 7)
+      await add('s', 9, 'y')
+      await caughtUp(projector, Spread)
+      expect(await docOf(Spread, 'x')).toEqual({ sum: 5 })
+      expect(await docOf(Spread, 'y')).toEqual({ sum: 14 })
+      expect(await docOf(Spread, 's')).toBeNull()
+    })
+
+    test('the checkpoint moves over events that concern no row', async () => {
+      const [Drops, Sums] = [onDrops(), sums()]
+      const projector = await start([Drops, Sums])
+      for (let n = 0; n < 20; n++) await append('noise', Counters.Passed({}))
+      const head = await log.head()
+      for (const projected of [Drops, Sums]) {
+        await caughtUp(projector, projected)
+        expect(await (await viewOf(projected)).checkpoint(0)).toMatchObject(head)
+      }
+    })
+
+    test('rows are the same to the byte, folded live in small batches or from zero in large ones', async () => {
+      const name = newName()
+      const Live = sums(undefined, name)
+      const projector = await start([Live], { minBatchEvents: 2, maxBatchEvents: 7, turnEvents: 3, cacheBytes: 3000 })
+      const appended = []
+      for (let n = 0; n < 400; n++) {
+        const id = `same-${(n * 7) % 23}`
+        appended.push(n % 29 === 28 ? append(id, Counters.Dropped({})) : add(id, n))
+        if (n % 50 === 0) await appended.at(-1)
+      }
+      await Promise.all(appended)
+      await caughtUp(projector, Live)
+      const Rebuilt = sums(undefined, name, 2)
+      await caughtUp(await start([Rebuilt]), Rebuilt)
+      expect((await viewOf(Rebuilt)).generation).toBe(2)
+      const rows = await rowsOf(Live)
+      expect(rows.size).toBeGreaterThan(20)
+      expect(await rowsOf(Rebuilt)).toEqual(rows)
+      await expectRight(Live)
+    })
+
+    test('a fold that throws stops its projection alone, just before the event, and is tried again', async () => {
+      const healthy = sums()
+      let broken = true
+      let bad = Number.POSITIVE_INFINITY
+      const sick = sums(position => {
+        if (broken && position >= bad) throw new TypeError('a-secret')
+      })
+      const projector = await start([sick, healthy])
+      await add('f', 1)
+      await caughtUp(projector, sick)
+      bad = (await log.head()).position + 3
+      await Promise.all([add('f', 1), add('g', 1), add('f', 10), add('g', 10)])
+      const failed = await statusWhere(projector, sick, ({ failure }) => (failure?.attempts ?? 0) > 2)
+      expect(failed).toMatchObject({
+        state: 'failed',
+        position: bad - 1,
+        failure: { code: 'project/fold-failed', event: { position: bad, type: 'Added' } },
+      })
+      expect(failed.failure?.message).not.toContain('a-secret')
+      expect(failed.failure?.retryInMs).toBeGreaterThan(0)
+      expect(projector.failureOf(sick.name)).toBe('project/fold-failed')
+      await caughtUp(projector, healthy)
+      await expectRight(healthy)
+      broken = false
+      const recovered = await caughtUp(projector, sick)
+      expect(recovered.failure).toBeUndefined()
+      await expectRight(sick)
+    })
+
+    test('of several processes the newest claim carries a projection on, and another takes over when it falls silent', async () => {
+      const Sums = sums()
+      const first = await start([Sums], { takeoverMs: 100 })
+      await caughtUp(first, Sums)
+      const second = await start([Sums], {}, tested.other)
+      await caughtUp(second, Sums)
+      await add('shared', 1)
+      await caughtUp(second, Sums)
+      const stopped = await statusWhere(first, Sums, ({ state }) => state === 'stopped')
+      expect(stopped.failure).toMatchObject({ code: 'project/superseded' })
+      await second.stop()
+      await add('shared', 2)
+      const taken = await caughtUp(first, Sums)
+      expect(taken.failure).toBeUndefined()
+      await expectRight(Sums)
+    })
+
+    test('a commit whose answer is lost is neither lost nor doubled', async () => {
+      const Sums = sums()
+      let lost = 0
+      const unreachable = (): Error =>
+        Object.assign(new Error('gone'), { code: 'project/store-unreachable', data: { projection: Sums.name } })
+      const failing: ViewStore = {
+        ...tested.store,
+        open: async shape => {
+          const view = await tested.store.open(shape)
+          const commit: View['commit'] = async change => {
+            lost++
+            if (lost % 4 === 1) throw unreachable()
+            const outcome = await view.commit(change)
+            if (lost % 4 === 2) throw unreachable()
+            return outcome
+          }
+          return { ...view, commit }
+        },
+      }
+      const projector = await start([Sums], { minBatchEvents: 20, maxBatchEvents: 20 }, failing)
+      const appended = []
+      for (let n = 0; n < 200; n++) appended.push(add(`lost-${n % 7}`, n))
+      await Promise.all(appended)
+      const { failure } = await caughtUp(projector, Sums)
+      expect(failure).toBeUndefined()
+      expect(lost).toBeGreaterThan(4)
+      await expectRight(Sums)
+    })
+
+    test('a zombie changes neither rows nor checkpoint', async () => {
+      const Sums = sums()
+      let release = (): void => undefined
+      const held = new Promise<void>(resolve => {
+        release = resolve
+      })
+      let reached = (): void => undefined
+      const holding = new Promise<void>(resolve => {
+        reached = resolve
+      })
+      const outcomes: string[] = []
+      const slow: ViewStore = {
+        ...tested.store,
+        open: async shape => {
+          const view = await tested.store.open(shape)
+          const commit: View['commit'] = async change => {
+            if (change.upserts.length > 0) {
+              reached()
+              await held
+            }
+            const outcome = await view.commit(change)
+            outcomes.push(outcome)
+            return outcome
+          }
+          return { ...view, commit }
+        },
+      }
+      await start([Sums], {}, slow)
+      await add('z', 1)
+      await holding
+      const current = await start([Sums], {}, tested.other)
+      await add('z', 10)
+      await caughtUp(current, Sums)
+      const rows = await rowsOf(Sums)
+      const checkpoint = await (await viewOf(Sums)).checkpoint(0)
+      release()
+      await until(async () => (outcomes.includes('fenced') ? true : undefined))
+      expect(await rowsOf(Sums)).toEqual(rows)
+      expect(await (await viewOf(Sums)).checkpoint(0)).toEqual(checkpoint)
+      await expectRight(Sums)
+    })
+
+    test('what is under way is finished and committed when it is told to stop', async () => {
+      const Sums = sums()
+      const projector = await start([Sums], { minBatchEvents: 10, maxBatchEvents: 10 })
+      await Promise.all(Array.from({ length: 100 }, (_, n) => add(`stop-${n % 5}`, 1)))
+      await projector.stop()
+      const [status] = await projector.status()
+      expect(status?.state).toBe('stopped')
+      expect((await (await viewOf(Sums)).checkpoint(0)).position).toBe(status?.position)
+      await caughtUp(await start([Sums]), Sums)
+      await expectRight(Sums)
+    })
+
+    test('a projection of another history stops, visibly, and applies nothing', async () => {
+      const Sums = sums()
+      const view = await viewOf(Sums)
+      const { epoch } = await view.claim(0)
+      const to = { position: 1, fingerprint: '000000000000' }
+      await view.commit({ shard: 0, epoch, from: { position: 0, fingerprint: '' }, to, upserts: [], deletes: [] })
+      const other = sums()
+      const projector = await start([Sums, other])
+      const stopped = await statusWhere(projector, Sums, ({ state }) => state === 'stopped')
+      expect(stopped.failure?.code).toBe('log/rewound')
+      expect(await view.checkpoint(0)).toMatchObject(to)
+      await caughtUp(projector, other)
+    })
+
+    test(`a new projection catches up with ${manyEvents} events by bulk writes, while others go on`, async () => {
+      const live = sums()
+      const projector = await start([live])
+      const perAppend = 500
+      for (let n = 0; n < manyEvents / perAppend; n++) {
+        const added = Array.from({ length: perAppend }, () => Counters.Added({ by: 1, to: [] }))
+        await append(`many-${n % 50}`, ...added)
+      }
+      let commits = 0
+      const counting: ViewStore = {
+        ...tested.store,
+        open: async shape => {
+          const view = await tested.store.open(shape)
+          const commit: View['commit'] = change => {
+            commits++
+            return view.commit(change)
+          }
+          return { ...view, commit }
+        },
+      }
+      const late = sums()
+      const second = await start([late], {}, counting)
+      await add('many-live', 1)
+      await caughtUp(projector, live)
+      expect(await docOf(live, 'many-live')).toMatchObject({ sum: 1 })
+      await caughtUp(second, late)
+      expect(commits).toBeLessThan(manyEvents / 500)
+      await expectRight(late)
+      await expectRight(live)
+    }, 120_000)
+  })
+}
