@@ -40,24 +40,28 @@ interface Entry extends Encoded {
 }
 
 /**
- * Group commit: one batch is on its way, and what arrives meanwhile gathers and goes as the next. Alone, an append has
- * the latency of one commit; under load, hundreds share one.
+ * Group commit: while a batch is on its way, what arrives gathers and goes as the next. Alone, an append has the latency
+ * of one commit; under load, hundreds share one. Where many wait, a second batch goes behind the first, so that the
+ * database has work while this process answers the callers of the one before.
  */
 export function makeLane(context: LaneContext): Lane {
   const { history, runtime, limits } = context
+  const maxUnderWay = 2
   let queue: Entry[] = []
   let queuedEvents = 0
   let queuedBytes = 0
-  let running: Promise<void> | undefined
+  let underWay = 0
+  let starting = false
   let closed = false
+  let latest: Promise<void> = Promise.resolve()
 
-  const take = (): readonly Entry[] => {
+  const take = (maxEvents: number): readonly Entry[] => {
     let events = 0
     let bytes = 0
     let count = 0
     for (const entry of queue) {
       const weight = weightOf(entry.append)
-      if (count > 0 && (events + weight > limits.batchEvents || bytes + entry.bytes > limits.batchBytes)) break
+      if (count > 0 && (events + weight > maxEvents || bytes + entry.bytes > limits.batchBytes)) break
       events += weight
       bytes += entry.bytes
       count++
@@ -69,20 +73,36 @@ export function makeLane(context: LaneContext): Lane {
     return batch
   }
 
-  const run = async (): Promise<void> => {
-    while (queue.length > 0) {
-      // Callers whose appends have just been answered come back with their next ones now.
-      await runtime.turn()
-      const batch = take()
-      const error = await commit(batch, context)
-      if (error === undefined) continue
-      context.onBatch([], history.known())
+  const startSoon = (): void => {
+    const enough = underWay === 0 ? 1 : limits.overlapEvents
+    if (starting || underWay === maxUnderWay || queuedEvents < enough) return
+    starting = true
+    // Callers whose appends have just been answered come back with their next ones in this turn.
+    void runtime.turn().then(() => {
+      starting = false
+      start()
+      startSoon()
+    })
+  }
+  const start = (): void => {
+    // Half of what waits, where that makes two batches that are worth their commits.
+    const half = underWay === 0 ? Math.max(limits.overlapEvents, Math.ceil(queuedEvents / 2)) : limits.batchEvents
+    const batch = take(Math.min(half, limits.batchEvents))
+    underWay++
+    latest = carry(batch, latest)
+  }
+  const carry = async (batch: readonly Entry[], before: Promise<void>): Promise<void> => {
+    const error = await commit(batch, context, before)
+    underWay--
+    if (error !== undefined) {
       // These were never sent. Leaving them to wait out one time-out after the other would help nobody.
-      for (let entry = queue.shift(); entry !== undefined; entry = queue.shift()) entry.reject(error)
+      for (const { reject } of queue) reject(error)
+      queue = []
       queuedEvents = 0
       queuedBytes = 0
+      context.onBatch([], history.known())
     }
-    running = undefined
+    startSoon()
   }
 
   return {
@@ -98,13 +118,16 @@ export function makeLane(context: LaneContext): Lane {
       queuedBytes += encoded.bytes
       return new Promise((resolve, reject) => {
         queue.push({ ...encoded, resolve, reject })
-        running ??= run()
+        startSoon()
       })
     },
-    isBusy: () => running !== undefined,
+    isBusy: () => underWay > 0,
     close: async () => {
       closed = true
-      await running
+      while (underWay > 0 || queue.length > 0) {
+        await latest
+        await runtime.turn()
+      }
     },
   }
 }
@@ -118,10 +141,15 @@ function weightOf(append: EncodedAppend): number {
  * Carries a batch through, and settles each of its appends. Answers with an error for those that wait behind it, where
  * there is no use in sending them.
  */
-async function commit(batch: readonly Entry[], context: LaneContext): Promise<BifoldError | undefined> {
+async function commit(
+  batch: readonly Entry[],
+  context: LaneContext,
+  before: Promise<void>,
+): Promise<BifoldError | undefined> {
   const sent = await send(
     batch.map(entry => entry.append),
     context,
+    before,
   )
   switch (sent.kind) {
     case 'done':
@@ -137,8 +165,8 @@ async function commit(batch: readonly Entry[], context: LaneContext): Promise<Bi
       }
       // Something in it will not do, and the database does not say what: halve, so that it fails alone.
       const middle = batch.length >> 1
-      const behind = await commit(batch.slice(0, middle), context)
-      if (behind === undefined) return commit(batch.slice(middle), context)
+      const behind = await commit(batch.slice(0, middle), context, before)
+      if (behind === undefined) return commit(batch.slice(middle), context, before)
       for (const { reject } of batch.slice(middle)) reject(behind)
       return behind
     }
@@ -157,18 +185,19 @@ function unknown({ command }: EncodedAppend, { waitedMs, cause }: { waitedMs: nu
 
 /**
  * Sends a batch until it is known what became of it, or the time is over. After a lost connection the same batch goes
- * again, under the same ids: what had been committed is then answered as `repeated`.
+ * again, under the same ids: what had been committed is then answered as `repeated`. It goes behind the batch `before`
+ * it, which was lost with it.
  */
-async function send(batch: readonly EncodedAppend[], context: LaneContext): Promise<Sent> {
+async function send(batch: readonly EncodedAppend[], context: LaneContext, before: Promise<void>): Promise<Sent> {
   const { storage, history, runtime, limits } = context
   const started = runtime.elapsed()
   let lost = false
   let delayMs = 10
   for (;;) {
-    const waitedMs = Math.round(runtime.elapsed() - started)
+    const waited = (): number => Math.round(runtime.elapsed() - started)
     try {
       const result = await within(
-        limits.unknownTimeoutMs - waitedMs,
+        limits.unknownTimeoutMs - waited(),
         storage.appendBatch(batch, history.known()),
         runtime,
       )
@@ -178,15 +207,17 @@ async function send(batch: readonly EncodedAppend[], context: LaneContext): Prom
     } catch (error) {
       if (isError(error, 'log/connection-lost')) {
         lost = true
-        if (waitedMs + delayMs < limits.unknownTimeoutMs) {
+        await before
+        if (waited() + delayMs < limits.unknownTimeoutMs) {
           await new Promise<void>(resolve => runtime.after(delayMs * (0.5 + runtime.random()), resolve))
           delayMs = Math.min(delayMs * 2, 500)
           continue
         }
-        return { kind: 'unknown', waitedMs, cause: error, behind: neverSent() }
+        return { kind: 'unknown', waitedMs: waited(), cause: error, behind: neverSent() }
       }
       if (isError(error, 'log/rewound')) history.rewound(error.data.position)
       if (!lost || isError(error, 'log/document-refused')) return { kind: 'failed', error }
+      const waitedMs = waited()
       return { kind: 'unknown', waitedMs, cause: error, behind: isError(error, 'log/rewound') ? error : neverSent() }
     }
   }

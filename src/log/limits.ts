@@ -4,6 +4,8 @@ export interface LogLimits {
   readonly batchEvents: number
   /** Bytes of JSON in one batch. Default 4 MiB. */
   readonly batchBytes: number
+  /** With so many events waiting, a second batch goes before the first is answered. Default 64. */
+  readonly overlapEvents: number
   /** Events that may wait in front of the lane; then `log/overloaded`. Default 16384. */
   readonly queueEvents: number
   /** Bytes of JSON that may wait in front of the lane; then `log/overloaded`. Default 64 MiB. */
@@ -31,6 +33,7 @@ export interface LogLimits {
 export const defaultLimits: LogLimits = {
   batchEvents: 512,
   batchBytes: 4 * 2 ** 20,
+  overlapEvents: 64,
   queueEvents: 16_384,
   queueBytes: 64 * 2 ** 20,
   appendEvents: 1000,

@@ -11,7 +11,7 @@ export interface LogStorage {
   /**
    * Appends a batch in one transaction: takes the log's lock, checks each append against what is committed and
    * against those before it in the batch, gives positions to all events of those that hold, and answers with a
-   * verdict for each, in order.
+   * verdict for each, in order. Calls that are made at the same time are carried out in their order.
    *
    * @param known a point of history that this process has seen; the batch is refused whole with `log/rewound`,
    *   under the lock, when it is not there.

@@ -46,6 +46,8 @@ export interface Lane extends Sql {
 export interface LaneOptions {
   /** A statement that takes longer is cancelled, and its connection counts as lost. Default 30000. */
   readonly statementTimeoutMs?: number
+  /** Sends statements before those ahead of them are answered; they are carried out in order still. Default false. */
+  readonly pipelined?: boolean
 }
 
 export interface TransactionOptions {

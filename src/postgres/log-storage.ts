@@ -13,7 +13,7 @@ export interface PostgresLogOptions {
 /** The log in PostgreSQL, over a socket or embedded. `close` leaves the database open: it may hold views too. */
 export function postgresLogStorage(database: Database, options: PostgresLogOptions = {}): LogStorage {
   const { sql } = database
-  const lane = database.lane({ statementTimeoutMs: options.batchTimeoutMs ?? 15_000 })
+  const lane = database.lane({ statementTimeoutMs: options.batchTimeoutMs ?? 15_000, pipelined: true })
 
   /** Gives errors of the database their code. */
   const coded = async <T>(work: Promise<T>, known?: Anchor): Promise<T> => {

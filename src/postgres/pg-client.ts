@@ -138,7 +138,7 @@ async function rollback(client: PoolClient): Promise<Error | undefined> {
 function makeLane(
   driver: Driver,
   settings: (startUp: string) => ClientConfig,
-  { statementTimeoutMs = 30_000 }: LaneOptions = {},
+  { statementTimeoutMs = 30_000, pipelined = false }: LaneOptions = {},
 ): Lane {
   let connection: Promise<Client> | undefined
   const connect = async (): Promise<Client> => {
@@ -146,6 +146,8 @@ function makeLane(
     const client = new driver.Client({
       ...settings(`-c statement_timeout=${statementTimeoutMs}`),
       query_timeout: statementTimeoutMs + 1000,
+      // Not in the driver's types yet. A driver that does not know it sends one after the other.
+      ...{ pipeline: pipelined },
     })
     client.on('error', () => undefined)
     await client.connect()

@@ -30,15 +30,15 @@ export type SqlViews<Views> = Pick<
  * @throws `define/invalid-definition` where no view is named · when asked: `setup/missing-peer` where `kysely` is not
  * installed.
  */
-export function sqlQuery<const Input, const Views extends Readonly<Record<string, AnyProjection>>, Result>(
+export function sqlQuery<const Input, const Sent, const Views extends Readonly<Record<string, AnyProjection>>, Result>(
   name: string,
   definition: {
     readonly views: Views
-    readonly input: Schema<Input>
+    readonly input: Schema<Input, Sent>
     readonly run: (db: SqlViews<Views>, input: NoInfer<Input>) => Promise<Result>
     readonly output?: Schema<unknown>
   },
-): Query<Input, Result> {
+): Query<Input, Result, Sent> {
   const { views, input, run, output } = definition
   const [from] = Object.values(views)
   if (from === undefined) {
