@@ -27,17 +27,15 @@ export interface Dispatched {
   readonly repeated: boolean
 }
 
-type InputOf<A extends AnyAggregate, Name extends keyof A['commands']> = A['commands'][Name] extends {
-  readonly decide: (state: never, input: infer Input, context: never) => unknown
-}
-  ? Input
-  : never
+/** What goes into the schema of a command. */
+type SentTo<A extends AnyAggregate, Name> =
+  NonNullable<A['sent']> extends infer Sent ? (Name extends keyof Sent ? Sent[Name] : never) : never
 
 /** Sends a command to one stream of an aggregate. */
 export type Dispatch = <A extends AnyAggregate, Name extends keyof A['commands'] & string>(
   aggregate: A,
   streamId: string,
   command: Name,
-  input: InputOf<A, Name>,
+  input: SentTo<A, Name>,
   options?: DispatchOptions,
 ) => Promise<Dispatched>

@@ -21,9 +21,14 @@ export interface Command<Contract extends AnyEvents, State, Input> {
   readonly decide: (state: State, input: Input, context: DecisionContext) => readonly NewEventOf<Contract>[] | Rejection
 }
 
-/** A consistency boundary: state folded from one stream, and the commands that are decided on it. */
-export interface Aggregate<Contract extends AnyEvents, State, Inputs> {
+/**
+ * A consistency boundary: state folded from one stream, and the commands that are decided on it. `Inputs` is what
+ * decisions get, `Sent` what callers send: the two sides of each command's schema.
+ */
+export interface Aggregate<Contract extends AnyEvents, State, Inputs, Sent = Inputs> {
   readonly kind: 'aggregate'
+  /** Carries a type and has no value. */
+  readonly sent?: Sent
   readonly events: Contract
   readonly initial: () => State
   readonly evolve: Evolve<Contract, State>
@@ -38,7 +43,7 @@ type GivenEvolve<Contract extends AnyEvents, State> = {
   readonly [Type in TypeOf<Contract>]: (state: State, event: EventOf<Contract, Type>) => Given<NoInfer<State>>
 }
 
-export type AnyAggregate = Aggregate<any, any, any>
+export type AnyAggregate = Aggregate<any, any, any, any>
 
 /**
  * Declares an aggregate.
@@ -48,13 +53,15 @@ export type AnyAggregate = Aggregate<any, any, any>
  * @param definition.evolve for each event of the contract, the state after it. Pure.
  * @param definition.commands for each command its input's schema and its decision.
  */
-export function aggregate<Contract extends AnyEvents, const State, const Inputs>(
+export function aggregate<Contract extends AnyEvents, const State, const Inputs, const Sent>(
   contract: Contract,
   definition: {
     readonly initial: () => State
     readonly evolve: GivenEvolve<Contract, State>
-    readonly commands: { readonly [Name in keyof Inputs]: Command<Contract, State, Inputs[Name]> }
+    readonly commands: { readonly [Name in keyof Inputs]: Command<Contract, State, Inputs[Name]> } & {
+      readonly [Name in keyof Sent]: { readonly input: Schema<unknown, Sent[Name]> }
+    }
   },
-): Aggregate<Contract, State, Inputs> {
-  return { kind: 'aggregate', events: contract, ...definition } as Aggregate<Contract, State, Inputs>
+): Aggregate<Contract, State, Inputs, Sent> {
+  return { kind: 'aggregate', events: contract, ...definition } as Aggregate<Contract, State, Inputs, Sent>
 }

@@ -50,9 +50,14 @@ type ResultOf<Row, V> = V extends { readonly list: unknown }
     ? readonly (Row | null)[]
     : Row | null
 
-/** A named question to one view, in a verb that every store can answer. */
-export interface Query<Input, Result> {
+/**
+ * A named question to one view, in a verb that every store can answer. `Input` is what the verb gets, `Sent` what callers
+ * send: the two sides of the input's schema.
+ */
+export interface Query<Input, Result, Sent = Input> {
   readonly kind: 'query'
+  /** Carries a type and has no value. */
+  readonly sent?: Sent
   readonly name: string
   readonly from: Projection<unknown>
   readonly input: Schema<Input>
@@ -75,7 +80,7 @@ export type Ask<Input> =
       readonly output?: Schema<unknown>
     }
 
-export type AnyQuery = Query<any, any>
+export type AnyQuery = Query<any, any, any>
 
 /**
  * Declares a query.
@@ -88,10 +93,10 @@ export type AnyQuery = Query<any, any>
  * @param definition.list rows in the order of a declared index, with ranges and a cursor.
  * @throws `define/invalid-definition` where there is not exactly one of `get`, `many` and `list`.
  */
-export function query<const Input, const Row, const V extends Verb<NoInfer<Input>, NoInfer<Row>>>(
+export function query<const Input, const Sent, const Row, const V extends Verb<NoInfer<Input>, NoInfer<Row>>>(
   name: string,
-  definition: { readonly from: Projection<Row>; readonly input: Schema<Input> } & V,
-): Query<Input, ResultOf<Row, V>> {
+  definition: { readonly from: Projection<Row>; readonly input: Schema<Input, Sent> } & V,
+): Query<Input, ResultOf<Row, V>, Sent> {
   return {
     kind: 'query',
     name,

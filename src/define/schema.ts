@@ -3,12 +3,12 @@
  * (what shape is it?). Both are structural, so any library that carries `~standard` will do.
  * @see https://standardschema.dev
  */
-export interface Schema<Output> {
+export interface Schema<Output, Input = unknown> {
   readonly '~standard': {
     readonly version: 1
     readonly vendor: string
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
-    readonly types?: { readonly input: unknown; readonly output: Output } | undefined
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined
     readonly jsonSchema?: {
       readonly input: (options: { readonly target: 'draft-2020-12' }) => JsonSchema
       readonly output: (options: { readonly target: 'draft-2020-12' }) => JsonSchema

@@ -22,8 +22,8 @@ export interface Answer<Result> {
 }
 
 /** Asks a query. */
-export type AskQuery = <Input, Result>(
-  query: Query<Input, Result>,
-  input: Input,
+export type AskQuery = <Input, Result, Sent>(
+  query: Query<Input, Result, Sent>,
+  input: Sent,
   options?: AskOptions,
 ) => Promise<Answer<Result>>

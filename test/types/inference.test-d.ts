@@ -76,6 +76,11 @@ aggregate(CartEvents, {
 await dispatch(Order, 'o-1', 'PayOrder', { method: 'card' })
 const dispatched = await dispatch(Cart, 'c-1', 'Close', {}, { commandId: 'id', expectedVersion: 3 })
 same<typeof dispatched.repeated, boolean>(true)
+// What has a default may be left out; the decision gets it all the same
+await dispatch(Cart, 'c-1', 'AddItem', { sku: 'mug' })
+await dispatch(Cart, 'c-1', 'AddItem', { sku: 'mug', quantity: 2 })
+// @ts-expect-error not what its schema takes
+await dispatch(Cart, 'c-1', 'AddItem', { sku: 'mug', quantity: '2' })
 // @ts-expect-error a command of another aggregate
 await dispatch(Cart, 'c-1', 'PayOrder', { method: 'card' })
 
@@ -127,6 +132,15 @@ const listed = await ask(
   { status: 'paid' },
 )
 same<typeof listed.value, Listed<z.output<typeof Row>>>(true)
+
+const page = query('page', {
+  from: OrderSummaries,
+  input: z.object({ limit: z.int().default(10), since: z.string().transform(Number) }),
+  list: ({ limit, since }) => ({ index: ['customerId', 'total'], limit: limit + since }),
+})
+await ask(page, { since: '3' })
+// @ts-expect-error the query's input is what goes into its schema
+await ask(page, { since: 3 })
 
 const many = await ask(
   query('some', { from: OrderSummaries, input: z.object({ ids: z.array(z.string()) }), many: ({ ids }) => ids }),

@@ -21,7 +21,7 @@ OrderEvents.OrderPaid({ method: 'card' })
 //~ Property 'OrderLost' does not exist on type …
 OrderEvents.OrderLost({})
 
-//~ Object literal may only specify known properties, and 'name' does not exist in type 'Schema<unknown>'.
+//~ Object literal may only specify known properties, and 'name' does not exist in type 'Schema<unknown, unknown>'.
 events('cart', { CartMade: { name: 'string' } })
 
 // Aggregates
