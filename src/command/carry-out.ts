@@ -38,7 +38,7 @@ export interface Job {
 export async function carryOut(engine: Engine, job: Job): Promise<Dispatched> {
   const { log, runtime, states, attempts } = engine
   const { plan, stream, streamName, input, key, expectedVersion } = job
-  const now = new Date(runtime.now()).toISOString()
+  const takenMs = runtime.now()
   let epoch = states.epoch()
   let folded = states.get(streamName)
   let fresh = false
@@ -51,7 +51,7 @@ export async function carryOut(engine: Engine, job: Job): Promise<Dispatched> {
     }
   }
   for (let conflicts = 0; ; ) {
-    const decision = decide(plan, folded.state, input, contextOf(job, folded.version, now), expectedVersion)
+    const decision = decide(plan, folded.state, input, contextOf(job, folded.version, takenMs), expectedVersion)
     const events = eventsToAppend(decision, key)
     let newest: Version
     if (events === undefined) {
@@ -94,8 +94,16 @@ export async function carryOut(engine: Engine, job: Job): Promise<Dispatched> {
   }
 }
 
-function contextOf({ stream }: Job, version: Version, now: string): DecisionContext {
-  return { tenant: stream.tenant, streamId: stream.id, version, now }
+function contextOf({ stream }: Job, version: Version, takenMs: number): DecisionContext {
+  return {
+    tenant: stream.tenant,
+    streamId: stream.id,
+    version,
+    // Made when a decision looks at it, which few do.
+    get now() {
+      return new Date(takenMs).toISOString()
+    },
+  }
 }
 
 /** `undefined`: nothing is to be appended. A command with an id that changes nothing is recorded, by an empty append. */

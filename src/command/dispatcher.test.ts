@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Account, AccountEvents, bank } from '../../test/support/bank.ts'
-import { aggregate, app, BifoldError, events } from '../define/index.ts'
+import { aggregate, app, BifoldError, type DecisionContext, events } from '../define/index.ts'
 import { createLog, type EventLog, type LogStorage, memoryLogStorage, systemRuntime } from '../log/index.ts'
 import { createDispatcher, type Dispatcher, type DispatcherOptions } from './index.ts'
 
@@ -81,6 +81,33 @@ describe('a command', () => {
     await first.dispatch(Account, 'a', 'Deposit', { amount: 1 })
     await make().dispatch(Account, 'a', 'Deposit', { amount: 1 })
     expect(calls).toEqual(['append', 'append', 'read', 'append'])
+  })
+
+  test('is decided with its tenant, its stream, the version and the time at which it was taken', async () => {
+    const contexts: DecisionContext[] = []
+    const Seen = aggregate(AccountEvents, {
+      ...Account,
+      commands: {
+        See: {
+          input: z.object({}),
+          decide: (_state, _input, context) => {
+            contexts.push({ ...context })
+            return [AccountEvents.AccountClosed({})]
+          },
+        },
+      },
+    })
+    const nowMs = Date.UTC(2026, 0, 2)
+    const { dispatch } = await start(memoryLogStorage(), {
+      app: app('seen', { aggregates: [Seen] }),
+      runtime: { ...systemRuntime, now: () => nowMs },
+    })
+    for (const id of ['a', 'a']) await dispatch(Seen, id, 'See', {}, { tenant: 't' })
+    const context = { tenant: 't', streamId: 'a', now: '2026-01-02T00:00:00.000Z' }
+    expect(contexts).toEqual([
+      { ...context, version: 0 },
+      { ...context, version: 1 },
+    ])
   })
 
   test('carries its metadata, and its id where it has one, into its events', async () => {
