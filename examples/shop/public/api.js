@@ -75,8 +75,8 @@ async function retrying(url, request) {
     try {
       const response = await fetch(url, request)
       if (last || (response.status !== 503 && response.status !== 504)) return response
-    } catch (error) {
-      if (last) throw error
+    } catch {
+      if (last) throw new Problem({}, 0)
     }
     await new Promise(resolve => setTimeout(resolve, 250 * attempt))
   }

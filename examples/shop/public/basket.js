@@ -29,7 +29,12 @@ export function emptyBasket() {
 }
 
 export function orderLines() {
-  return [...lines.values()].map(({ title, ...line }) => line)
+  return [...lines.values()].map(({ productId, quantity, unitPrice, freight }) => ({
+    productId,
+    quantity,
+    unitPrice,
+    freight,
+  }))
 }
 
 export function showBasket() {

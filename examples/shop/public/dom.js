@@ -47,6 +47,6 @@ export function whileVisible(everyMs, work) {
     timer = setTimeout(round, everyMs)
   }
   document.addEventListener('visibilitychange', round)
-  round()
+  void round()
   return round
 }

@@ -23,44 +23,52 @@ const stands = {
 
 const methods = { 'credit-card': 'Credit card', 'debit-card': 'Debit card', boleto: 'Boleto', voucher: 'Voucher' }
 
-/** Places an order. Throws the problem where it was refused: then there is no order. */
+/** The id of the order to come. It stays until that order is taken, so that a lost answer makes no second order. */
+let nextId = newId()
+
+/** Places an order. Answers with the problem where it was refused: then there is no order. */
 export async function placeOrder(lines) {
-  const orderId = newId()
+  const orderId = nextId
   orders.set(orderId, { orderId, lines, placedAt: new Date().toISOString() })
   const refused = await act(orderId, 'PlaceOrder', { customerId: customer.id, lines })
-  if (refused === undefined) return
-  orders.delete(orderId)
-  showOrders()
-  throw refused
+  if (refused === undefined) {
+    nextId = newId()
+  } else {
+    orders.delete(orderId)
+    showOrders()
+  }
+  return refused
 }
 
-/** Sends a command, then asks for the order with the command's token. Answers with the problem, if there was one. */
+/** Sends a command, then asks for the order with the command's token. Answers with the problem where it was refused. */
 async function act(orderId, command, input) {
   note(orderId, { processing: command, problem: undefined, readableMs: undefined })
   const shownLongEnough = new Promise(resolve => setTimeout(resolve, leastShownMs))
-  let outcome
   try {
     await send('order', orderId, command, input)
-    const accepted = performance.now()
-    const row = await ownOrder(orderId)
-    outcome = { row, readableMs: performance.now() - accepted }
   } catch (problem) {
-    outcome = { problem }
+    // The order is there: an earlier try, whose answer was lost, has come through after all
+    if (problem.code !== 'command/stream-exists') {
+      await shownLongEnough
+      note(orderId, { processing: undefined, problem })
+      return problem
+    }
   }
+  const accepted = performance.now()
+  const row = await ownOrder(orderId)
+  const readableMs = performance.now() - accepted
   await shownLongEnough
-  note(orderId, { processing: undefined, ...outcome })
-  if (outcome.problem === undefined) announce(outcome.row)
-  return outcome.problem
+  note(orderId, { processing: undefined, row, readableMs })
+  announce(row)
+  return undefined
 }
 
-/** The view may be far behind: then the order is still being processed, and that is what the page says. */
+/** What was accepted is processing until the view shows it, however far behind the view is. */
 async function ownOrder(orderId) {
   for (;;) {
-    try {
-      return await ask('order', { orderId }, { own: true })
-    } catch (problem) {
-      if (problem.code !== 'query/timeout') throw problem
-    }
+    const row = await ask('order', { orderId }, { own: true }).catch(() => null)
+    if (row !== null) return row
+    await new Promise(resolve => setTimeout(resolve, 500))
   }
 }
 
@@ -99,8 +107,9 @@ function showOrders() {
   settle(byId('order-list'), newestFirst.map(cardFor))
 }
 
-function cardFor({ placedAt, ...entry }) {
-  const shown = JSON.stringify([entry, entry.problem?.message])
+function cardFor(entry) {
+  const { row, lines, processing, problem, readableMs } = entry
+  const shown = JSON.stringify([row, lines, processing, problem?.message, readableMs])
   const kept = cards.get(entry.orderId)
   if (kept?.shown === shown) return kept.element
   const element = cardOf(entry)
@@ -186,7 +195,9 @@ function payment({ orderId, total }) {
     const { method, amount } = event.target.elements
     const centavos = readMoney(amount.value)
     amount.setCustomValidity(centavos === undefined ? 'An amount like 49.90, please.' : '')
-    if (amount.reportValidity()) act(orderId, 'PayOrder', { parts: [{ method: method.value, amount: centavos }] })
+    if (amount.reportValidity()) {
+      void act(orderId, 'PayOrder', { parts: [{ method: method.value, amount: centavos }] })
+    }
   }
   return h(
     'form',

@@ -32,8 +32,9 @@ byId('order-form').addEventListener('submit', async event => {
     const lines = orderLines()
     const placed = placeOrder(lines)
     if (lines.length > 0) byId('orders').scrollIntoView({ block: 'nearest', behavior: 'smooth' })
-    await placed
-    emptyBasket()
+    const refused = await placed
+    if (refused === undefined) emptyBasket()
+    else tell(refused.message, 'bad')
   } catch (problem) {
     tell(problem.message, 'bad')
   } finally {

@@ -3,6 +3,8 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { Database } from '../../../test/support/databases.ts'
+import { describePostgres, freshDatabase } from '../../../test/support/postgres.ts'
 import { killShops, startShop } from './support/shop-process.ts'
 
 const timeoutMs = 60_000
@@ -29,28 +31,42 @@ function send(url: string, path: string, input: unknown): Promise<Response> {
   return fetch(`${url}/commands/${path}`, { method: 'POST', headers, body: JSON.stringify(input) })
 }
 
-test(
-  'an order outlives the process that took it, and the catalogue is stocked once',
-  async () => {
-    const first = startShop(settings())
-    const lines = [{ productId: 'enamel-mug', quantity: 2, unitPrice: 3_990, freight: 790 }]
-    const placed = await send(await first.url, 'order/o-1/PlaceOrder', { customerId: 'ana', lines })
-    expect(placed.status).toBe(200)
-    const after = placed.headers.get('bifold-token') ?? ''
-    first.stop('SIGTERM')
-    expect(await first.ended).toEqual({ code: 0, stderr: '' })
+const lines = [{ productId: 'enamel-mug', quantity: 2, unitPrice: 3_990, freight: 790 }]
 
-    const second = startShop(settings())
-    const url = await second.url
-    const found = await fetch(`${url}/queries/order?orderId=o-1`, { headers: { 'bifold-after': after } })
-    expect(await found.json()).toMatchObject({ orderId: 'o-1', status: 'placed', lines, total: 8_770 })
-    const { position } = (await (await fetch(`${url}/shop/stats`)).json()) as { position: number }
-    expect(position).toBe(25) // 24 products and the order
-    second.stop('SIGINT')
-    expect((await second.ended).code).toBe(0)
-  },
-  timeoutMs,
-)
+/** Places an order in one process, and looks for it in the next. */
+async function outlives(settings: Record<string, string>): Promise<void> {
+  const first = startShop(settings)
+  const placed = await send(await first.url, 'order/o-1/PlaceOrder', { customerId: 'ana', lines })
+  expect(placed.status).toBe(200)
+  const after = placed.headers.get('bifold-token') ?? ''
+  first.stop('SIGTERM')
+  expect(await first.ended).toEqual({ code: 0, stderr: '' })
+
+  const second = startShop(settings)
+  const url = await second.url
+  const found = await fetch(`${url}/queries/order?orderId=o-1`, { headers: { 'bifold-after': after } })
+  expect(await found.json()).toMatchObject({ orderId: 'o-1', status: 'placed', lines, total: 8_770 })
+  const { position } = (await (await fetch(`${url}/shop/stats`)).json()) as { position: number }
+  expect(position).toBe(25) // 24 products, stocked once, and the order
+  second.stop('SIGINT')
+  expect((await second.ended).code).toBe(0)
+}
+
+test('an order outlives the process that took it, on the embedded database', () => outlives(settings()), timeoutMs)
+
+describePostgres('on PostgreSQL', () => {
+  let database: Database
+  beforeAll(async () => {
+    database = await freshDatabase()
+  })
+  afterAll(() => database?.drop())
+
+  test(
+    'an order outlives the process that took it',
+    () => outlives(settings({ DATABASE_URL: database.url })),
+    timeoutMs,
+  )
+})
 
 test(
   'a second shop on the same directory says who has it',

@@ -46,7 +46,7 @@ export function lagProbe(
       committed(token: string) {
         if (asking === undefined && elapsed() >= notBefore) asking = ask(token)
       },
-      idle: () => asking,
+      idle: async () => asking,
     }
   })
 

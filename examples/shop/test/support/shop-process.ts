@@ -36,7 +36,7 @@ export function startShop(env: Readonly<Record<string, string>>): ShopProcess {
       const [, url] = /serves at (http:\S+),/.exec(stdout) ?? []
       if (url !== undefined) resolve(url)
     })
-    ended.then(({ stderr }) => reject(new Error(`The shop ended: ${stderr}`)))
+    void ended.then(({ stderr }) => reject(new Error(`The shop ended: ${stderr}`)))
   })
   url.catch(() => undefined) // A test that waits for the end alone does not ask for the address
   return { url, ended, stop: signal => child.kill(signal) }
