@@ -48,7 +48,9 @@ const unforeseen = new BifoldError('http/internal', {})
 
 function say({ status, title, retryAfterSeconds }: Appearance, error: BifoldError): Omit<Problem, 'unexpected'> {
   const { detail, ...data } = sayable(error)
-  const body = JSON.stringify({ ...data, type: typeOf(error.code), title, status, detail, code: error.code })
+  const own = { type: typeUriOf(error.code), title, status, detail, code: error.code }
+  // First for who reads it, and last so that no data take the place of it.
+  const body = JSON.stringify({ ...own, ...data, ...own })
   return { status, body, headers: retryAfterSeconds === undefined ? {} : { 'retry-after': `${retryAfterSeconds}` } }
 }
 
@@ -70,7 +72,7 @@ function relay({ statusCode: status, message: detail }: Refusal): Omit<Problem, 
 }
 
 /** The URI that names a kind of problem. */
-export const typeOf = (code: ErrorCode): string => `urn:bifold:error:${code}`
+const typeUriOf = (code: ErrorCode): string => `urn:bifold:error:${code}`
 
 /** A rejection speaks to the caller in the words of the domain; every other error in those of the catalogue. */
 function sayable(error: BifoldError): { readonly detail: string } {
