@@ -7,15 +7,11 @@ import { makeFolding, type Slot } from './fold.ts'
 import { rowId } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
 
-const Data = z.object({
-  keys: z.array(z.string()),
-  number: z.number(),
-  text: z.string(),
-  kind: z.enum(['set', 'add', 'drop', 'odd']),
-})
+const oddities = ['none', 'date', 'zero', 'missing', 'nothing', 'nested', 'prototype', 'drop'] as const
+const Data = z.object({ keys: z.array(z.string()), number: z.number(), text: z.string(), kind: z.enum(oddities) })
 const Things = events('thing', { ThingHappened: Data })
 
-/** Everything in it that JSON changes is there on purpose: what a fold sees must not depend on where a batch ends. */
+/** Each kind of event puts something into the row that JSON changes, and each fold tells what it sees of that. */
 const Odd = projection('odd', {
   from: [Things],
   state: z.object({
@@ -28,22 +24,35 @@ const Odd = projection('odd', {
   key: { ThingHappened: e => (e.data.keys.length === 0 ? null : e.data.keys) },
   on: {
     ThingHappened: (row, e, key): never => {
-      if (e.data.kind === 'drop') return null as never
-      const sinceDate = row !== null && (row.when as unknown) instanceof Date ? 1000 : 0
-      const negative = row !== null && Object.is(row.count, -0) ? 100 : 0
-      const hasSeen = row !== null && 'seen' in row ? 10 : 0
+      const { kind, text, number } = e.data
+      if (kind === 'drop') return null as never
+      const told = row === null ? 0 : tell(row)
+      const when = new Date(Date.UTC(2026, 0, 1 + (e.position % 28)))
       const answer = {
-        count: e.data.kind === 'set' ? -0 : (row?.count ?? 0) + sinceDate + negative + hasSeen + 1,
-        seen: e.data.kind === 'odd' ? undefined : `${key}:${e.data.text}`,
-        note: e.data.text,
-        when: new Date(Date.UTC(2026, 0, 1 + (e.position % 28))),
-        nested: { list: [e.data.number, Number.NaN], maybe: undefined, hidden: undefined },
+        count: kind === 'zero' ? -0 : (row?.count ?? 0) + told + 1,
+        ...(kind === 'missing' ? { seen: undefined } : { seen: `${key}:${text}` }),
+        note: kind === 'nothing' ? Number.NaN : text,
+        when: kind === 'date' ? when : when.toISOString(),
+        nested: kind === 'nested' ? { list: [Number.NaN, number], maybe: undefined } : { list: [] },
       }
-      return answer as never
+      return (kind === 'prototype' ? Object.assign(Object.create({ inherited: true }), answer) : answer) as never
     },
   },
   indexes: [['count']],
 })
+
+function tell(row: Record<string, unknown>): number {
+  const nested = row['nested'] as { list: unknown[] }
+  return (
+    (row['when'] instanceof Date ? 1 : 0) +
+    (Object.is(row['count'], -0) ? 10 : 0) +
+    ('seen' in row ? 100 : 0) +
+    (row['note'] === null ? 1000 : 0) +
+    ('maybe' in nested ? 10_000 : 0) +
+    (nested.list.includes(null) ? 100_000 : 0) +
+    ('inherited' in row ? 1_000_000 : 0)
+  )
+}
 
 function happened(data: z.output<typeof Data>, position: number, tenant = 'default'): RecordedEvent {
   return {
@@ -98,7 +107,7 @@ const anyEvents = fc
       keys: fc.array(fc.constantFrom('a', 'b', 'c', '__proto__', '\u{1f600}'), { maxLength: 3 }),
       number: fc.oneof(fc.constant(-0), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer()),
       text: fc.string({ unit: 'grapheme', maxLength: 5 }).map(text => text.replaceAll('\u0000', '')),
-      kind: fc.constantFrom('set', 'add', 'drop', 'odd'),
+      kind: fc.constantFrom(...oddities),
     }),
     { maxLength: 40 },
   )
@@ -130,7 +139,7 @@ describe('folding', () => {
         key,
         on: { ThingHappened: row => ({ n: (row?.n ?? 0) + 1 }) },
       })
-    const event = happened({ keys: ['a', 'b', 'a'], number: 1, text: '', kind: 'set' }, 1)
+    const event = happened({ keys: ['a', 'b', 'a'], number: 1, text: '', kind: 'none' }, 1)
     const keysOf = (key: unknown) => [...store(keyed(key as never), [[event]]).keys()].map(id => id.split('\u0000')[1])
     expect(keysOf('stream')).toEqual(['s1'])
     expect(keysOf({ ThingHappened: () => 'one' })).toEqual(['one'])
@@ -140,7 +149,7 @@ describe('folding', () => {
   })
 
   test('a row carries the position of the last event that touched it', () => {
-    const batch = [1, 2, 3].map(n => happened({ keys: n === 3 ? ['b'] : ['a'], number: 0, text: '', kind: 'add' }, n))
+    const batch = [1, 2, 3].map(n => happened({ keys: n === 3 ? ['b'] : ['a'], number: 0, text: '', kind: 'none' }, n))
     expect([...store(Odd, [batch]).values()].map(({ position }) => position)).toEqual([2, 3])
   })
 })
@@ -166,7 +175,7 @@ describe('a fold that fails', () => {
         }),
       ),
     )
-  const events = [1, 2, 3].map(n => happened({ keys: ['a', 'b'], number: n, text: secret, kind: 'add' }, n))
+  const events = [1, 2, 3].map(n => happened({ keys: ['a', 'b'], number: n, text: secret, kind: 'none' }, n))
   const isSecond = (e: RecordedEvent) => e.position === 2
 
   function run(folding: ReturnType<typeof failing>) {
