@@ -15,7 +15,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The one part from which each optional peer can be reached. */
-export const peerOf: Readonly<Record<string, string>> = {
+const peerOf: Readonly<Record<string, string>> = {
   pg: 'postgres',
   '@electric-sql/pglite': 'postgres',
   kysely: 'postgres',
