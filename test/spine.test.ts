@@ -1,14 +1,28 @@
-import { run, type System } from 'bifold'
-import { embedded, postgres } from 'bifold/postgres'
+import { app, run, type System } from 'bifold'
+import { embedded, postgres, sqlQuery } from 'bifold/postgres'
 import { inMemory } from 'bifold/stores/memory'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Account, accountById, accountsByBalance, accountsByIds, bank } from './support/bank.ts'
+import { z } from 'zod'
+import { Account, Accounts, accountById, accountsByBalance, accountsByIds, bank } from './support/bank.ts'
 import type { Database } from './support/databases.ts'
 import { freshDirectory } from './support/directories.ts'
 import { describePostgres, freshDatabase } from './support/postgres.ts'
 
+/** A query in SQL, for the backends that have it. */
+const totals = sqlQuery('totals', {
+  views: { accounts: Accounts },
+  input: z.object({ owner: z.string() }),
+  run: (db, { owner }) =>
+    db
+      .selectFrom('accounts')
+      .where('owner', '=', owner)
+      .select(eb => [eb.fn.sum<number>('balance').as('total'), eb.fn.countAll<number>().as('accounts')])
+      .executeTakeFirstOrThrow(),
+})
+const sqlBank = app('bank', { ...bank, queries: [...bank.queries, totals] })
+
 /** Define, run, dispatch, query: the whole way, on every backend. */
-function spine(name: string, start: () => Promise<System>): void {
+function spine(name: string, start: () => Promise<System>, { sql }: { readonly sql: boolean }): void {
   describe(`on ${name}`, () => {
     let system: System
     beforeAll(async () => {
@@ -104,6 +118,22 @@ function spine(name: string, start: () => Promise<System>): void {
       }
     })
 
+    if (sql) {
+      test('a query in SQL reads its own write, of its own tenant', async () => {
+        for (const tenant of ['one', 'two']) {
+          await system.dispatch(Account, 's-1', 'OpenAccount', { owner: 'Sue' }, { tenant })
+          await system.dispatch(Account, 's-2', 'OpenAccount', { owner: 'Sue' }, { tenant })
+          await system.dispatch(Account, 's-1', 'Deposit', { amount: 40 }, { tenant })
+        }
+        const { token, position } = await system.dispatch(Account, 's-2', 'Deposit', { amount: 2 }, { tenant: 'one' })
+        const answer = await system.query(totals, { owner: 'Sue' }, { after: token, tenant: 'one' })
+        expect(answer).toMatchObject({ value: { total: 42, accounts: 2 }, stale: false })
+        expect(answer.asOf).toBeGreaterThanOrEqual(position)
+        const text = await system.queryText('totals', { owner: 'Sue' }, { tenant: 'two' })
+        expect(JSON.parse(text.value)).toEqual({ total: 40, accounts: 2 })
+      })
+    }
+
     test('the status says that the view is at the head', async () => {
       const { token } = await system.dispatch(Account, 'status', 'OpenAccount', { owner: 'Sam' })
       await system.query(accountById, { id: 'status' }, { after: token })
@@ -112,11 +142,11 @@ function spine(name: string, start: () => Promise<System>): void {
   })
 }
 
-spine('memory', () => run(bank, { on: inMemory() }))
+spine('memory', () => run(bank, { on: inMemory() }), { sql: false })
 
 const directory = await freshDirectory()
 afterAll(directory.remove)
-spine('PGlite', () => run(bank, { on: embedded({ directory: directory.path }) }))
+spine('PGlite', () => run(sqlBank, { on: embedded({ directory: directory.path }) }), { sql: true })
 
 describePostgres('with a server', () => {
   let database: Database
@@ -124,5 +154,5 @@ describePostgres('with a server', () => {
     database = await freshDatabase()
   })
   afterAll(() => database.drop())
-  spine('PostgreSQL', () => run(bank, { on: postgres({ url: database.url }) }))
+  spine('PostgreSQL', () => run(sqlBank, { on: postgres({ url: database.url }) }), { sql: true })
 })
