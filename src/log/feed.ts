@@ -113,7 +113,7 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
   const schedulePoll = (): void => {
     if (cancelPoll !== undefined || waiters.size === 0 || closed) return
     cancelPoll = runtime.after(pollMs, () => {
-      poll().finally(() => {
+      void poll().finally(() => {
         cancelPoll = undefined
         schedulePoll()
       })

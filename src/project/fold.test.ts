@@ -91,8 +91,8 @@ function store(definition: Parameters<typeof viewShapeOf>[0], batches: readonly 
   for (const batch of batches) {
     const { known, slotOf } = slots(id => (stored.has(id) ? decodeRow((stored.get(id) as { doc: string }).doc) : null))
     const { routed, failure } = folding.route(batch, slotOf)
-    const failed = folding.fold(routed)
-    if (failed ?? failure) throw (failed ?? failure)?.error
+    const failed = folding.fold(routed) ?? failure
+    if (failed !== undefined) throw failed.error
     for (const [id, { row, position }] of known) {
       if (row == null) stored.delete(id)
       else stored.set(id, { doc: encodeRow(row), position })

@@ -16,5 +16,5 @@ export function sameColumns(a: readonly Column[], b: readonly Column[]): boolean
 }
 
 function describe(columns: readonly Column[]): string {
-  return JSON.stringify(columns.map(({ name, type, nullable }) => [name, type, nullable]).sort())
+  return JSON.stringify(columns.map(({ name, type, nullable }) => `${name} ${type} ${nullable}`).sort())
 }
