@@ -111,7 +111,7 @@ function jsonOf(value: unknown): string {
 
 /** Numbers, booleans and timestamps need no quotes in an array's text. */
 function arrayOfPlain(values: readonly unknown[]): string {
-  return `{${values.map(value => String(value ?? 'NULL')).join(',')}}`
+  return `{${(values as readonly (number | boolean | string | null | undefined)[]).map(value => value ?? 'NULL').join(',')}}`
 }
 
 function arrayOfTexts(values: readonly string[]): string {
