@@ -153,8 +153,17 @@ function makeLane(
     await client.connect()
     return client
   }
+  const reach = (): Promise<Client> => {
+    const mine = connect()
+    // One that breaks while nothing is under way loses nothing: the next statement goes over a new one.
+    mine.then(
+      client => client.once('end', () => connection === mine && (connection = undefined)),
+      () => undefined,
+    )
+    return mine
+  }
   const use = async <T>(run: (client: Client) => Promise<T>): Promise<T> => {
-    connection ??= connect()
+    connection ??= reach()
     const mine = connection
     try {
       return await run(await mine)
