@@ -41,8 +41,8 @@ function rowOf({ projection, state, behindEvents, lagMs, waitingMs }) {
     h('th', { scope: 'row' }, sayName(projection)),
     h('td', {}, h('span', { class: 'state', 'data-state': state }, sayName(state) + waiting)),
     h('td', { class: 'number', 'data-figure': 'behind' }, sayCount(behindEvents)),
-    h('td', { class: 'number', 'data-figure': 'p50' }, `${sayMs(lagMs.p50)} ms`),
-    h('td', { class: 'number', 'data-figure': 'p95' }, `${sayMs(lagMs.p95)} ms`),
+    h('td', { class: 'number', 'data-figure': 'p50' }, sayMs(lagMs.p50)),
+    h('td', { class: 'number', 'data-figure': 'p95' }, sayMs(lagMs.p95)),
   )
 }
 

@@ -146,8 +146,8 @@ function cardOf(entry) {
 }
 
 function doing(command) {
-  if (command === 'PlaceOrder') return 'Processing your order…'
-  return command === 'PayOrder' ? 'Processing your payment…' : 'Processing…'
+  if (command === 'PlaceOrder') return 'Processing order…'
+  return command === 'PayOrder' ? 'Processing payment…' : 'Processing…'
 }
 
 function stepsOf(row) {

@@ -1,8 +1,6 @@
 import { z } from 'zod'
 
-/** All money is in whole centavos of the Brazilian real: an integer, so that sums are exact everywhere. */
-export const currency = 'BRL'
-
+/** All money is in whole centavos of the Brazilian real (BRL): an integer, so that sums are exact everywhere. */
 export const Money = z.int().min(0).max(1_000_000_000)
 
 export const Id = z.string().min(1).max(64)

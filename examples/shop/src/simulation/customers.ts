@@ -1,3 +1,4 @@
+import { startingCatalogue } from '../catalogue.ts'
 import { Customer } from '../domain/customer.ts'
 import { Order, totalOf } from '../domain/order.ts'
 import { Product } from '../domain/product.ts'
@@ -83,13 +84,11 @@ export const review: Action = async ({ world, random, system }) => {
   if (orderId !== undefined) await system.dispatch(Order, orderId, 'ReviewOrder', { score })
 }
 
-/** A price moves by up to a tenth. */
+/** A product's price goes to within a tenth of the one it began with. */
 export const reprice: Action = async ({ random, system }) => {
-  const { rows } = (await system.query(catalogue, { limit: 100 })).value
-  const page = oneOf(random, rows)
-  if (page === undefined) return
-  const price = Math.max(100, Math.round((page.price * between(random, 90, 110)) / 1_000) * 10)
-  await system.dispatch(Product, page.productId, 'ChangePrice', { price })
+  const [productId, , , usual] = oneOf(random, startingCatalogue) ?? startingCatalogue[0]
+  const price = Math.round((usual * between(random, 90, 110)) / 1_000) * 10
+  await system.dispatch(Product, productId, 'ChangePrice', { price })
 }
 
 /** Tries what the rules forbid. */
