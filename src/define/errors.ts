@@ -152,7 +152,7 @@ const catalogue = {
   'project/store-unreachable': (at: { projection: string; problem: string }) =>
     `The store of the view ${quote(at.projection)} cannot be reached: ${at.problem}. It is tried again until it can.`,
   'project/store-failed': (at: { projection: string; problem: string }) =>
-    `The store of the view ${quote(at.projection)} failed: ${at.problem}. Nothing of this batch was written; it is tried again.`,
+    `The store of the view ${quote(at.projection)} failed: ${at.problem}. Nothing of what it was asked to write was written. Look at the error's cause.`,
 
   // Running
   'run/no-role': (at: { role: string }) =>

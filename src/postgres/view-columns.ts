@@ -20,15 +20,17 @@ export interface Marks {
   readonly nothing: string
 }
 
+/** Stands between documents: JSON holds no control character. */
+export const betweenDocs = '\u001f'
+
 /**
- * Picks marks for texts that hold neither. `docs` are JSON, in which a control character is written as an escape. No
- * mark begins as it ends, so that none is found across the end of a value.
+ * Picks marks for texts that hold neither: the names, and the texts within the documents, in which a control character is
+ * written as an escape. No mark begins as it ends, so that none is found across the end of a value.
  */
-export function marksFor(docs: readonly string[], names: readonly string[]): Marks {
-  const allDocs = docs.join('\n')
+export function marksFor(docs: string, names: readonly string[]): Marks {
   const allNames = names.join('\n')
   const isFree = (mark: string): boolean =>
-    !allNames.includes(mark) && !allDocs.includes(JSON.stringify(mark).slice(1, -1))
+    !allNames.includes(mark) && !docs.includes(JSON.stringify(mark).slice(1, -1))
   const pick = (first: string, next: (n: number) => string): string => {
     let mark = first
     for (let n = 1; !isFree(mark); n++) mark = next(n)

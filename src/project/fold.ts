@@ -74,6 +74,12 @@ export function makeFolding({ projection, columns }: ViewShape): Folding {
   }
 
   function foldEvent({ event, slots }: Routed): void {
+    const only = slots.length === 1 ? slots[0] : undefined
+    if (only !== undefined) {
+      only.row = foldRow(only.row ?? null, event, only.key)
+      only.position = event.position
+      return
+    }
     // All rows first, then all changes: an event that fails on its second key has not touched its first.
     const rows = slots.map(slot => foldRow(slot.row ?? null, event, slot.key))
     for (const [n, slot] of slots.entries()) {

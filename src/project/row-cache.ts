@@ -1,5 +1,4 @@
 import type { Slot } from './fold.ts'
-import { rowId } from './store.ts'
 
 /** The rows of a projection that this process knows to be what is stored, or on its way there. Bounded by weight. */
 export interface RowCache {
@@ -20,27 +19,36 @@ interface CachedSlot extends Slot {
   weight: number
 }
 
-/** About what an entry costs beside its document and its id. */
+/** About what an entry costs beside its document and its key. */
 const overheadBytes = 200
+
+/** Slots by tenant and key: a map for each tenant, so that no look-up has to put a name together. */
+type Half = Map<string, Map<string, CachedSlot>>
 
 /**
  * Two halves: what was asked for since the last turn-over, and what was in the half before. Turning over drops the older
  * half at once, which is cheaper than an order of use kept at every step.
  */
 export function makeRowCache(maxBytes: number): RowCache {
-  let young = new Map<string, CachedSlot>()
-  let old = new Map<string, CachedSlot>()
+  let young: Half = new Map()
+  let old: Half = new Map()
   let youngBytes = 0
   let isWhole = false
   let batch: CachedSlot[] = []
   let number = 0
 
-  function find(id: string, tenant: string, key: string): CachedSlot {
-    const fresh = young.get(id)
+  function find(tenant: string, key: string): CachedSlot {
+    let own = young.get(tenant)
+    if (own === undefined) {
+      own = new Map()
+      young.set(tenant, own)
+    }
+    const fresh = own.get(key)
     if (fresh !== undefined) return fresh
     const row = isWhole ? null : undefined
-    const slot = old.get(id) ?? { tenant, key, row, position: 0, batch: 0, weight: id.length + overheadBytes }
-    young.set(id, slot)
+    const weight = key.length + overheadBytes
+    const slot = old.get(tenant)?.get(key) ?? { tenant, key, row, position: 0, batch: 0, weight }
+    own.set(key, slot)
     youngBytes += slot.weight
     return slot
   }
@@ -56,7 +64,7 @@ export function makeRowCache(maxBytes: number): RowCache {
       youngBytes = 0
     },
     slot: (tenant, key) => {
-      const slot = find(rowId({ tenant, key }), tenant, key)
+      const slot = find(tenant, key)
       if (slot.batch !== number) {
         slot.batch = number
         batch.push(slot)
@@ -66,7 +74,7 @@ export function makeRowCache(maxBytes: number): RowCache {
     batch: () => batch,
     weigh: (slot, bytes) => {
       const cached = slot as CachedSlot
-      const weight = bytes + cached.tenant.length + cached.key.length + overheadBytes
+      const weight = bytes + cached.key.length + overheadBytes
       youngBytes += weight - cached.weight
       cached.weight = weight
     },
