@@ -5,6 +5,7 @@ import { BifoldError, events } from '../define/index.ts'
 import { createLog, type LogOptions } from './create-log.ts'
 import { type EventLog, origin } from './log.ts'
 import { memoryLogStorage } from './memory.ts'
+import { systemRuntime } from './runtime.ts'
 import type { BatchResult, EncodedAppend, LogStorage } from './storage.ts'
 
 const Orders = events('order', { OrderPlaced: z.object({ n: z.number(), text: z.string().optional() }) })
@@ -70,6 +71,54 @@ describe('group commit', () => {
     const { log } = await disturbed((batch, send) => send(batch), { queueBytes: 1000 })
     const outcomes = await Promise.allSettled([600, 600].map(size => append(log, 'a', 0, 'x'.repeat(size))))
     expect(outcomes.map(o => o.status)).toEqual(['fulfilled', 'rejected'])
+  })
+})
+
+describe('two batches under way', () => {
+  const still = { ...systemRuntime, elapsed: () => 0 }
+
+  test('share what waits, and both are carried out in order', async () => {
+    let underWay = 0
+    let most = 0
+    const { log, batches } = await disturbed(
+      async (batch, send) => {
+        most = Math.max(most, ++underWay)
+        const result = await send(batch)
+        await systemRuntime.turn()
+        underWay--
+        return result
+      },
+      { overlapEvents: 4, runtime: still },
+    )
+    await Promise.all(Array.from({ length: 16 }, (_, n) => append(log, 'a', n)))
+    expect(most).toBe(2)
+    expect(batches).toEqual([8, 8])
+    const page = await log.readStream({ tenant: 'default', category: 'order', id: 'a' })
+    expect(page.map(event => (event.data as { n: number }).n)).toEqual(Array.from({ length: 16 }, (_, n) => n))
+  })
+
+  test('that are lost together are sent again in their order', async () => {
+    let failures = 2
+    const { log } = await disturbed(
+      async (batch, send) => {
+        await systemRuntime.turn()
+        if (failures-- > 0) throw lost()
+        return send(batch)
+      },
+      { overlapEvents: 4, runtime: still },
+    )
+    await Promise.all(Array.from({ length: 16 }, (_, n) => append(log, 'a', n)))
+    const page = await log.readStream({ tenant: 'default', category: 'order', id: 'a' })
+    expect(page.map(event => (event.data as { n: number }).n)).toEqual(Array.from({ length: 16 }, (_, n) => n))
+  })
+
+  test('that are lost for good leave nothing waiting', async () => {
+    const { log } = await disturbed(() => Promise.reject(lost()), { overlapEvents: 4, unknownTimeoutMs: 40 })
+    const outcomes = await Promise.allSettled(Array.from({ length: 30 }, (_, n) => append(log, 'a', n)))
+    for (const outcome of outcomes) {
+      expect(outcome.status === 'rejected' && outcome.reason.code).toMatch(/^log\/(outcome-unknown|connection-lost)$/)
+    }
+    await log.close()
   })
 })
 
