@@ -2,9 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { documents, withSnippets } from '../../scripts/snippets.ts'
 import { filesOf, root, textOf } from './sources.ts'
+
+// A program of its own, on an embedded database that is made: slow on a busy machine.
+vi.setConfig({ testTimeout: 90_000 })
 
 describe('the documents', () => {
   test.each(documents)('%s shows its snippets as they are in their files', document => {
@@ -53,7 +56,7 @@ describe('the first app of the README', () => {
       cwd: root,
       encoding: 'utf8',
       env: { ...process.env, DATA_DIR: join(folder, 'data'), NO_COLOR: '1' },
-      timeout: 30_000,
+      timeout: 80_000,
     })
     expect({ stdout, stderr, status }).toEqual({
       stdout: "{ customer: 'ana', total: 4200, status: 'paid' }\n",

@@ -2,8 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { filesOf, parts, root, textOf } from './sources.ts'
+
+// npm, publint and attw are programs of their own: slow on a busy machine.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 120_000 })
 
 interface Manifest {
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
@@ -40,7 +43,7 @@ function run(
     cwd,
     encoding: 'utf8',
     env: { ...process.env, PATH: path, NO_COLOR: '1', npm_config_cache: join(folder, 'npm-cache') },
-    timeout: 60_000,
+    timeout: 80_000,
   })
   return { said: `${stdout}\n${stderr}`, code: status }
 }
