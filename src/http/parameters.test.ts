@@ -50,6 +50,16 @@ describe('a query string is read by the schema of the input', () => {
     expect(read(z.object({ from: Money, to: Money }), 'from=1&to=2')).toEqual({ from: 1, to: 2 })
   })
 
+  test('a list of lists is a list of JSON, and may hold itself', () => {
+    const Tree: z.ZodType = z.lazy(() => z.array(Tree))
+    expect(read(z.object({ tree: Tree }), 'tree=[[]]&tree=[]')).toEqual({ tree: [[[]], []] })
+  })
+
+  test('a reference to itself ends', () => {
+    const schema = { $ref: '#/$defs/a', $defs: { a: { anyOf: [{ $ref: '#/$defs/a' }, { type: 'object' }] } } }
+    expect(parametersOf(schema, '').named).toEqual([])
+  })
+
   test('text that does not fit is left to the schema', () => {
     expect(read(z.object({ n: z.int() }), 'n=twelve')).toEqual({ n: 'twelve' })
     expect(read(z.object({ n: z.int() }), 'n=9007199254740993')).toEqual({ n: '9007199254740993' })

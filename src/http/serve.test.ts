@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Agent, request as httpRequest, type Server, type ServerResponse } from 'node:http'
+import { Agent, request as httpRequest, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -337,7 +337,7 @@ describe('whatever is wrong with a request is a problem', () => {
 
   test.each([
     ['no JSON', '{'],
-    ['no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d])],
+    ['no UTF-8', Buffer.from('{"owner":"\xff"}', 'latin1')],
     ['a prototype', '{"owner":"Ann","__proto__":{"x":1}}'],
     ['a constructor', '{"owner":"Ann","constructor":{"prototype":{"x":1}}}'],
   ])('a body that is %s', async (_, body) => {
@@ -373,6 +373,20 @@ describe('whatever is wrong with a request is a problem', () => {
 
   test('headers that are too large', async () => {
     await expectProblem(await ask('balance?id=a', { 'x-large': 'x'.repeat(20_000) }), 431, 'http/headers-too-large')
+  })
+
+  test('what is beyond the limits that the owner gave', async () => {
+    const narrow = await start({ limits: { maxBodyBytes: 10, maxUrlChars: 40, maxHeaderBytes: 1000 } })
+    const body = await fetch(`${narrow.url}/commands/account/x/Open`, {
+      method: 'POST',
+      body: '{"owner":1}',
+      headers: json,
+    })
+    await expectProblem(body, 413, 'http/body-too-large')
+    await expectProblem(await fetch(`${narrow.url}/queries/balance?id=${'x'.repeat(40)}`), 414, 'http/url-too-long')
+    const headers = await fetch(`${narrow.url}/health/live`, { headers: { 'x-large': 'x'.repeat(1000) } })
+    await expectProblem(headers, 431, 'http/headers-too-large')
+    await narrow.close()
   })
 
   test('bytes that are no HTTP', async () => {
@@ -462,15 +476,17 @@ describe('health', () => {
 
 test('a port that is taken is an error, and leaves nothing open', async () => {
   const port = Number(new URL(served.url).port)
-  let server: Server | undefined
+  let closed = false
   const failing = start({
     port,
     extend: fastify => {
-      server = fastify.server
+      fastify.addHook('onClose', async () => {
+        closed = true
+      })
     },
   })
   await expect(failing).rejects.toMatchObject({ code: 'EADDRINUSE' })
-  expect(server?.listening).toBe(false)
+  expect(closed).toBe(true)
 })
 
 test('a system that is closed is live, not ready, and answers with problems', async () => {

@@ -19,9 +19,15 @@ export interface Shape {
 /** What `schema` lets a value be. `root` is the document that its `$ref`s point into. */
 export function shapeOf(schema: JsonSchema, root: JsonSchema): Shape {
   const parts = alternativesOf(schema, root)
+  const items = parts.flatMap(itemsOf)
+  // A list within a list is JSON, and is not looked into: it may hold itself.
+  const list = items.length === 0 ? undefined : flatShapeOf(items.flatMap(item => alternativesOf(item, root)))
+  return { ...flatShapeOf(parts), list, json: parts.some(part => isNested(part) && itemsOf(part).length === 0) }
+}
+
+function flatShapeOf(parts: readonly JsonSchema[]): Shape {
   const literals = parts.flatMap(literalsOf)
   const types = new Set(parts.filter(part => literalsOf(part).length === 0).flatMap(typesOf))
-  const items = parts.flatMap(itemsOf)
   return {
     text: types.has('string'),
     literals: new Map(literals.map(value => [String(value), value])),
@@ -29,8 +35,8 @@ export function shapeOf(schema: JsonSchema, root: JsonSchema): Shape {
     number: types.has('number'),
     boolean: types.has('boolean'),
     null: types.has('null'),
-    list: items.length === 0 ? undefined : shapeOf({ anyOf: items }, root),
-    json: types.has('object') || (types.has('array') && items.length === 0),
+    list: undefined,
+    json: parts.some(isNested),
   }
 }
 
@@ -64,6 +70,8 @@ function typesOf(schema: JsonSchema): readonly string[] {
   if (Array.isArray(type)) return type
   return [typeof type === 'string' ? type : 'properties' in schema ? 'object' : 'string']
 }
+
+const isNested = (schema: JsonSchema): boolean => typesOf(schema).some(type => type === 'object' || type === 'array')
 
 function itemsOf(schema: JsonSchema): readonly JsonSchema[] {
   const { items } = schema
