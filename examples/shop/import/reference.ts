@@ -103,7 +103,7 @@ export async function referenceOf(folder: string): Promise<Reference> {
     }))
     if (lines.length === 0) {
       refuse('order-without-lines')
-      for (const _ of steps) refuse('command/stream-not-found')
+      for (const { step } of steps) refuse(step === 'pay' ? 'command/invalid-input' : 'command/stream-not-found')
       continue
     }
     let total = 0
@@ -125,7 +125,9 @@ export async function referenceOf(folder: string): Promise<Reference> {
     orders.set(row.order_id, order)
 
     for (const { at, step, score } of byTime(steps, step => step.at)) {
-      if (order.status === 'cancelled') {
+      if (at < placedAt) {
+        refuse('command/stream-not-found')
+      } else if (order.status === 'cancelled') {
         refuse('order-cancelled')
       } else if (step === 'pay') {
         let paid = 0

@@ -1,4 +1,4 @@
-import { BifoldError, isError } from 'bifold'
+import { type BifoldError, isError } from 'bifold'
 import type { Dispatch } from 'bifold/command'
 import { type EventLog, origin } from 'bifold/log'
 import type { PlannedCommand } from './plan.ts'
@@ -29,8 +29,9 @@ export interface Sending {
  * Sends a plan's commands, so that the log's order is the plan's. A command whose stream's state is known to this
  * process reaches the log in the very call that sends it, and so does one that begins a stream. Whatever would have to
  * wait first (for its stream's command before it, or for its stream to be read) is waited for before the next is sent.
+ * What an earlier import did changes nothing any more, and waits for nothing but its stream's turn.
  *
- * What an earlier import did is found in the log. Its accepted commands are sent again, and are repeated. Its refused
+ * That is found in the log. Its accepted commands are sent again, and are repeated. Its refused
  * ones are not: nothing remembers a refusal, and what was refused because it came too early (an order shipped before
  * it was paid) would now be accepted. A command without an event was refused if a later one of its stream has one.
  *
@@ -41,7 +42,8 @@ export async function sendAll({ commands, dispatch, log, concurrency = 128, onPr
   const done = await commandsInLog(log)
   const lastDone = lastDoneOf(commands, done)
   const tally: Tally = { sent: 0, accepted: 0, repeated: 0, refusedBefore: 0, rejected: new Map() }
-  const underWay = new Map<string, Promise<void>>()
+  const underWay = new Set<Promise<void>>()
+  const lastOfStream = new Map<string, Promise<void>>()
   const known = new Set<string>()
   let failure: { readonly error: unknown } | undefined
 
@@ -56,29 +58,37 @@ export async function sendAll({ commands, dispatch, log, concurrency = 128, onPr
       else tally.rejected.set(rule, (tally.rejected.get(rule) ?? 0) + 1)
     }
     tally.sent++
-    underWay.delete(command.stream)
     onProgress?.(tally)
+  }
+  const start = (command: PlannedCommand): Promise<void> => {
+    const outcome = carryOut(command).finally(() => {
+      underWay.delete(outcome)
+      if (lastOfStream.get(command.stream) === outcome) lastOfStream.delete(command.stream)
+    })
+    underWay.add(outcome)
+    lastOfStream.set(command.stream, outcome)
+    return outcome
   }
 
   for (const [index, command] of commands.entries()) {
     const { stream, commandId, begins } = command
-    if (!done.has(commandId) && index < (lastDone.get(stream) ?? -1)) {
+    const isDone = done.has(commandId)
+    if (!isDone && index < (lastDone.get(stream) ?? -1)) {
       tally.refusedBefore++
       continue
     }
-    await underWay.get(stream)
-    const mustLoad = !begins && !known.has(stream) && !done.has(commandId)
-    if (mustLoad) await Promise.all(underWay.values())
-    while (underWay.size >= concurrency) await Promise.race(underWay.values())
+    const mustLoad = !begins && !known.has(stream)
+    if (!isDone) await (mustLoad ? Promise.all(underWay) : lastOfStream.get(stream))
+    while (underWay.size >= concurrency) await Promise.race(underWay)
     if (failure !== undefined) break
-    const outcome = carryOut(command)
-    underWay.set(stream, outcome)
+    const outcome = start(command)
+    if (isDone) continue
     known.delete(stream)
     known.add(stream)
     if (known.size > knownStreams) known.delete(known.values().next().value ?? '')
     if (mustLoad) await outcome
   }
-  await Promise.all(underWay.values())
+  await Promise.all(underWay)
   if (failure !== undefined) throw failure.error
   return tally
 }
