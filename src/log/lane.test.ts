@@ -5,7 +5,7 @@ import { BifoldError, events } from '../define/index.ts'
 import { createLog, type LogOptions } from './create-log.ts'
 import { type EventLog, origin } from './log.ts'
 import { memoryLogStorage } from './memory.ts'
-import { systemRuntime } from './runtime.ts'
+import { type Runtime, systemRuntime } from './runtime.ts'
 import type { BatchResult, EncodedAppend, LogStorage } from './storage.ts'
 
 const Orders = events('order', { OrderPlaced: z.object({ n: z.number(), text: z.string().optional() }) })
@@ -99,13 +99,17 @@ describe('two batches under way', () => {
 
   test('that are lost together are sent again in their order', async () => {
     let failures = 2
+    // The first pauses longer than the second before it goes again.
+    const pausesMs = [40, 1]
+    const after: Runtime['after'] = (delayMs, run) =>
+      systemRuntime.after(delayMs < 100 ? (pausesMs.shift() ?? delayMs) : delayMs, run)
     const { log } = await disturbed(
       async (batch, send) => {
         await systemRuntime.turn()
         if (failures-- > 0) throw lost()
         return send(batch)
       },
-      { overlapEvents: 4, runtime: still },
+      { overlapEvents: 4, runtime: { ...still, after } },
     )
     await Promise.all(Array.from({ length: 16 }, (_, n) => append(log, 'a', n)))
     const page = await log.readStream({ tenant: 'default', category: 'order', id: 'a' })
