@@ -29,20 +29,13 @@ export const startingCatalogue = [
   ['spinning-top', 'Spinning top', 'play', 2_790],
 ] as const
 
-/** Puts the starting catalogue into the shop. Each product has a command id of its own: again is the same as once. */
+/** Puts the starting catalogue into the shop. A product that is there already is left as it is. */
 export async function stock({ dispatch }: Pick<System, 'dispatch'>): Promise<void> {
   await Promise.all(
     startingCatalogue.map(async ([productId, title, category, price]) => {
       try {
-        await dispatch(
-          Product,
-          productId,
-          'AddProduct',
-          { title, category, price },
-          { commandId: `stock:${productId}` },
-        )
+        await dispatch(Product, productId, 'AddProduct', { title, category, price })
       } catch (error) {
-        // Command ids are kept for a while, products for good
         if (!isError(error, 'command/stream-exists')) throw error
       }
     }),

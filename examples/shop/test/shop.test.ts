@@ -139,7 +139,9 @@ describe('the views', () => {
     await pay('o-2', 3_700, '2026-01-03T00:00:00Z')
     await place('o-3', [lamp])
     await pay('o-3', 9_300, '2026-01-03T12:00:00Z')
-    const { token: after } = await cancel('o-3')
+    await cancel('o-3')
+    await place('o-4')
+    const { token: after } = await system.dispatch(Order, 'o-4', 'CancelOrder', { at: '2026-01-06T10:00:00Z' })
     expect((await system.query(revenuePerDay, {}, { after })).value.rows).toEqual([
       { day: '2026-01-05', orders: 0, revenue: 0, refunds: 9_300 },
       { day: '2026-01-03', orders: 2, revenue: 13_000, refunds: 0 },
