@@ -46,6 +46,7 @@ test('the plugins work on a server of one’s own, under a prefix', async () => 
   expect(missing.json()).toMatchObject({ code: 'query/not-found' })
   expect((await server.inject({ url: '/health/ready' })).json()).toMatchObject({ status: 'ready' })
   const refused = await server.inject({ method: 'POST', url: '/api/commands/note/n-1/Write', payload: {} })
+  expect(refused.headers['content-type']).toBe('application/problem+json')
   expect(refused.json()).toMatchObject({ code: 'command/invalid-input' })
   // What the commands take is their own matter.
   const text = await server.inject({

@@ -281,6 +281,25 @@ describe('a query', () => {
   })
 
   test('that waits for what does not come says so, or answers stale', async () => {
+    const still = await run(bank, { on: inMemory(), roles: { projections: false } })
+    const server = await serve(still)
+    const { token } = await still.dispatch(Account, 'a', 'Open', { owner: 'Ann' })
+    const askStill = (headers: Record<string, string>) =>
+      fetch(`${server.url}/queries/balances?ids=a`, {
+        headers: { 'bifold-after': token, 'bifold-wait-ms': '1', ...headers },
+      })
+    const late = await askStill({})
+    expect(late.headers.get('retry-after')).toBe('1')
+    expect(await expectProblem(late, 503, 'query/timeout')).toMatchObject({ reached: 0, position: 1, waitedMs: 1 })
+    const stale = await askStill({ 'bifold-on-timeout': 'stale' })
+    expect(stale.headers.get('bifold-stale')).toBe('true')
+    expect(stale.headers.get('bifold-as-of')).toBe('0')
+    expect(await stale.json()).toEqual([null])
+    await server.close()
+    await still.close()
+  })
+
+  test('with a token that means nothing here is refused', async () => {
     const { id, token } = await openAccount(9)
     const { logId, position } = { logId: token.split('.')[0], position: Number(token.split('.')[1]) }
     const missing = `${logId}.${position + 1000}.000000000000`
