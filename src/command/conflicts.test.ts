@@ -89,6 +89,42 @@ describe('commands that meet', () => {
     expect(await codeOf(second.dispatch(Account, 'a', 'OpenAccount', { owner: 'Bo' }))).toBe('command/stream-exists')
   })
 
+  test('to the last, and whose id another process carried out meanwhile, are answered as it was', async () => {
+    const storage = memoryLogStorage()
+    const [{ log }, other] = [await startCommands(storage), await startCommands(storage)]
+    await other.dispatch(Account, 'a', 'OpenAccount', { owner: 'Ada' })
+    const late: EventLog = {
+      ...log,
+      append: async request => {
+        await other.dispatch(Account, 'a', 'Deposit', { amount: 1 })
+        const outcome = await log.append(request)
+        await other.dispatch(Account, 'a', 'Deposit', { amount: 5 }, { commandId: 'd-1' })
+        return outcome
+      },
+    }
+    const { dispatch } = createDispatcher({ app: bank, log: late, runtime: systemRuntime, attempts: 1 })
+    expect(await dispatch(Account, 'a', 'Deposit', { amount: 5 }, { commandId: 'd-1' })).toMatchObject({
+      version: 3,
+      repeated: true,
+    })
+  })
+
+  test('with a log that holds less than was folded are decided on what it holds', async () => {
+    const [before, restored] = [await startCommands(memoryLogStorage()), await startCommands(memoryLogStorage())]
+    for (const { dispatch } of [before, restored]) await dispatch(Account, 'a', 'OpenAccount', { owner: 'Ada' })
+    let { log } = before
+    const changing: EventLog = {
+      ...log,
+      append: request => log.append(request),
+      readStream: (...request) => log.readStream(...request),
+      versionOf: stream => log.versionOf(stream),
+    }
+    const { dispatch } = createDispatcher({ app: bank, log: changing, runtime: systemRuntime, attempts: 2 })
+    await dispatch(Account, 'a', 'Deposit', { amount: 5 })
+    log = restored.log
+    expect(await codeOf(dispatch(Account, 'a', 'Withdraw', { amount: 5 }))).toBe('command/rejected')
+  })
+
   test('an append of unknown outcome is told as such, and whatever became of it, the next command is right', async () => {
     const { log } = await startCommands(memoryLogStorage())
     let answers = true

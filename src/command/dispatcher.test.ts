@@ -53,6 +53,18 @@ describe('a command', () => {
     await first.dispatch(Account, 'a', 'Deposit', { amount: 1 })
     await make().dispatch(Account, 'a', 'Deposit', { amount: 1 })
     expect(calls).toEqual(['append', 'append', 'read', 'append'])
+
+    calls.length = 0
+    const second = make()
+    const withdraw = () => codeOf(second.dispatch(Account, 'a', 'Withdraw', { amount: 9 }))
+    await withdraw()
+    expect(calls, 'a rejection of what was just read is not confirmed').toEqual(['read'])
+    await withdraw()
+    expect(calls, 'a rejection of what is held is').toEqual(['read', 'version'])
+    await first.dispatch(Account, 'a', 'Deposit', { amount: 1 })
+    calls.length = 0
+    await withdraw()
+    expect(calls, 'what moved is read, and then decided for good').toEqual(['version', 'read'])
   })
 
   test('is decided with its tenant, its stream, the version and the time at which it was taken', async () => {
