@@ -40,11 +40,12 @@ export function postgresViewStore(database: Database, options: PostgresViewStore
     kind: 'postgres',
     open: async shape => {
       migrated ??= migrate(database)
-      await migrated.catch(error => {
-        migrated = undefined
-        throw error
-      })
-      const generation = await openGeneration(database, shape)
+      const generation = await migrated
+        .then(() => openGeneration(database, shape))
+        .catch(error => {
+          migrated = undefined
+          throw coded(database, shape.projection.name, error)
+        })
       const { projection, columns } = shape
       tables.set(projection, { table: tableNameOf(projection.name, generation), columns })
       const native = nativeReader(database, { projection: projection.name, generation }, other => tables.get(other))
@@ -113,6 +114,7 @@ function readOf<T>({ position, fingerprint }: Anchor, value: T): Read<T> {
 
 /** The database's own message may quote what is stored; its code says what happened. */
 function coded(database: Database, projection: string, error: unknown): BifoldError {
+  if (error instanceof BifoldError) return error
   const problem = `SQLSTATE ${sqlStateOf(error) ?? 'unknown'}`
   return database.isConnectionLost(error)
     ? new BifoldError('project/store-unreachable', { projection, problem }, { cause: error })

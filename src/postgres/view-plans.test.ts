@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { describePostgres, freshDatabase } from '../../test/support/postgres.ts'
+import { events, projection } from '../define/index.ts'
+import { origin } from '../log/index.ts'
+import { type Scan, type Upsert, viewShapeOf } from '../project/index.ts'
+import type { Database, Lane } from './client.ts'
+import { openPostgres, postgresViewStore } from './index.ts'
+import { commitVerb } from './view-commit.ts'
+import { tableNameOf } from './view-names.ts'
+import { getStatement, getValues, listQuery } from './view-read.ts'
+
+const Things = events('thing', { Happened: z.object({}) })
+const Ranked = projection('ranked', {
+  from: [Things],
+  state: z.object({ kind: z.string(), rank: z.int(), at: z.iso.datetime() }),
+  on: {},
+  indexes: [['kind', 'rank', 'at'], ['rank']],
+})
+const shape = viewShapeOf(Ranked)
+const table = tableNameOf(Ranked.name, 1)
+
+describePostgres('the plans of statements on views', () => {
+  let fresh: Awaited<ReturnType<typeof freshDatabase>>
+  let database: Database
+  let lane: Lane
+  beforeAll(async () => {
+    fresh = await freshDatabase()
+    database = await openPostgres(fresh.url)
+    lane = database.lane()
+    const view = await postgresViewStore(database).open(shape)
+    const { epoch } = await view.claim(0)
+    // Planned while the table is empty, often enough for the plan to be kept.
+    for (let n = 0; n < 12; n++) {
+      await lane.query(getStatement(table), getValues(Ranked.name, 1, [{ tenant: 'default', key: 'none' }]))
+      await lane.query(commit.statement, commit.values({ ...change, epoch, from: origin, to: origin }))
+    }
+    const upserts: Upsert[] = Array.from({ length: 20_000 }, (_, n) => {
+      const row = { kind: `kind-${n % 7}`, rank: n % 1000, at: '2026-01-01T00:00:00Z' }
+      return { tenant: 'default', key: `k${n}`, position: 1, row, doc: JSON.stringify(row) }
+    })
+    const to = { position: 1, fingerprint: 'ffffffffffff' }
+    await view.commit({ shard: 0, epoch, from: origin, to, upserts, deletes: [] })
+  })
+  afterAll(async () => {
+    await lane.close()
+    await database.close()
+    await fresh.drop()
+  })
+
+  const commit = commitVerb(Ranked.name, 1, table, shape.columns)
+  const change = { shard: 0, upserts: [], deletes: [{ tenant: 'default', key: 'k' }] }
+
+  const planOf = async (text: string, values: readonly unknown[] = []): Promise<string> =>
+    (await lane.query<{ 'QUERY PLAN': string }>({ text: `explain ${text}` }, values))
+      .map(row => row['QUERY PLAN'])
+      .join('\n')
+
+  test.each([
+    { index: ['kind', 'rank', 'at'], equal: ['kind-3'] },
+    { index: ['kind', 'rank', 'at'], equal: ['kind-3'], range: { gte: 5, lt: 900 } },
+    {
+      index: ['kind', 'rank', 'at'],
+      equal: ['kind-3'],
+      after: { values: ['kind-3', 7, '2026-01-01T00:00:00Z'], key: 'k7' },
+    },
+    { index: ['rank'], equal: [] },
+    { index: ['rank'], equal: [], after: { values: [500], key: 'k500' } },
+  ])('a list walks the index and sorts nothing: %o', async given => {
+    for (const order of ['asc', 'desc'] as const) {
+      const scan: Scan = { tenant: 'default', range: {}, limit: 20, ...given, order }
+      const { statement, values } = listQuery(Ranked.name, 1, table, shape.columns, scan)
+      const plan = await planOf(statement.text, values)
+      expect(plan).toContain(order === 'asc' ? `Index Scan using ${table}` : `Index Scan Backward using ${table}`)
+      expect(plan).not.toMatch(/Sort|Seq Scan on ranked/)
+    }
+  })
+
+  test('rows are found by their key, by plans too that were made while there were none', async () => {
+    const literals = (values: readonly unknown[]): string =>
+      values.map(value => `'${String(value).replaceAll("'", "''")}'`).join(', ')
+    const get = literals(getValues(Ranked.name, 1, [{ tenant: 'default', key: 'k1' }]))
+    const write = literals(commit.values({ ...change, epoch: 1, from: origin, to: origin }))
+    for (const [statement, values] of [
+      [getStatement(table), get],
+      [commit.statement, write],
+    ] as const) {
+      const plan = await planOf(`execute "${statement.name}" (${values})`)
+      expect(plan).toContain(`Index Scan using ${table}_pkey`)
+      expect(plan).not.toContain(`Seq Scan on ${table}`)
+      // Parameters, not values: the plan is the kept one.
+      expect(plan).toMatch(/projection = \$1/)
+    }
+  })
+})
