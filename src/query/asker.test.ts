@@ -189,6 +189,23 @@ describe('a token', () => {
     expect(error.code).toBe(code)
   })
 
+  test('that an earlier answer contained is not waited for', async () => {
+    await carryOn()
+    let looks = 0
+    const counting: View = {
+      ...view,
+      checkpoint: async shard => {
+        looks++
+        return view.checkpoint(shard)
+      },
+    }
+    const { query } = ask({ views: new Map([['accounts', counting]]) })
+    const { token } = await open('a')
+    while ((await query(accountById, { id: 'a' })).asOf < 1) await systemRuntime.turn()
+    expect(await query(accountById, { id: 'a' }, { after: token })).toMatchObject({ asOf: 1, stale: false })
+    expect(looks).toBe(0)
+  })
+
   test('is asked of the log once, and again when the connection was lost', async () => {
     await carryOn()
     let asks = 0

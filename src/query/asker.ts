@@ -72,6 +72,8 @@ export function createAsker(options: AskerOptions): Asker {
     const read = readOf(query, sources, checked.value, options.tenant ?? defaultTenant)
     const anchor = options.after === undefined ? origin : await tokens.read(options.after)
     const { value, asOf } = await readFrom(anchor, waitMs)
+    // What a read shows of a view need not be looked up by those who wait for it.
+    for (const { waits } of sources) if (asOf.position > waits.reached()) waits.saw(asOf.position)
     return { value: render(value), asOf: asOf.position, stale: asOf.position < anchor.position }
 
     async function readFrom(anchor: Anchor, waitMs: number): Promise<Read<Found>> {
