@@ -91,7 +91,7 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
   const read: Feed['read'] = async (from, types, maxEvents) => {
     const wanted = types === undefined ? undefined : new Set(types)
     for (let refreshed = false; ; refreshed = true) {
-      if (from.position < window.base().position) return readFar(from, types, maxEvents)
+      if (from.position < window.base().position || isFar(from)) return readFar(from, types, maxEvents)
       const at = window.anchorAt(from.position)
       const isLast = from.position === window.last().position
       if (at !== undefined && at.fingerprint !== from.fingerprint) {
@@ -104,6 +104,10 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
       await refresh(from)
     }
   }
+  /** So far behind the head that the window would not hold what lies between: a filter then spares more than it costs. */
+  const isFar = (from: Anchor): boolean =>
+    from.position >= window.last().position &&
+    Math.max(noticed, history.known().position) - from.position > limits.windowEvents
   const readFar = async (from: Anchor, types: readonly string[] | undefined, maxEvents: number): Promise<HeldPage> => {
     const page = await storage.read(from, types, maxEvents)
     history.saw(page.through)

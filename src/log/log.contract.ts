@@ -140,6 +140,30 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
         ])
       })
 
+      test('lets one conflict, one repetition and the others of a batch be what they are', async () => {
+        const log = await openLog()
+        const command = { name: 'order/Place', id: 'c', hash: 'h' }
+        await appended(log, { ...place1('known'), command })
+        await appended(log, place1('exists'))
+        for (const round of ['x', 'y']) {
+          const outcomes = await Promise.all([
+            log.append({ stream: stream(`${round}1`), expected: 0, events: [placed('1'), placed('2'), placed('3')] }),
+            log.append({ stream: stream('exists'), expected: 0, events: [placed('lost')] }),
+            log.append({ stream: stream(`${round}2`), expected: 0, events: [placed('1')] }),
+            log.append({ stream: stream('known'), expected: round === 'x' ? 0 : 1, events: [placed('lost')], command }),
+            log.append({ stream: stream(`${round}3`), expected: 0, events: [placed('1'), placed('2')] }),
+          ])
+          expect(outcomes.map(o => o.kind)).toEqual(['appended', 'conflict', 'appended', 'repeated', 'appended'])
+        }
+        const all = await everything(log)
+        expect(all.map(e => `${e.streamId}-${e.version}`)).toEqual([
+          'known-1',
+          'exists-1',
+          ...['x', 'y'].flatMap(r => [1, 2, 3].map(v => `${r}1-${v}`).concat(`${r}2-1`, `${r}3-1`, `${r}3-2`)),
+        ])
+        expect(all.map(e => e.position)).toEqual(all.map((_, i) => i + 1))
+      })
+
       test('answers with a head that reads what was written', async () => {
         const log = await openLog()
         const outcome = await log.append(place1('a'))
