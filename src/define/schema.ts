@@ -29,13 +29,16 @@ export interface SchemaIssue {
  * A value as a user's function may hand it in: a `T` whose arrays and objects may be readonly. Inference with `const`,
  * which keeps literals what they are, makes every array literal readonly; schemas give arrays that are not.
  */
-export type Given<T> = T extends (...args: never) => unknown
+export type Given<T> = T extends Scalar | ((...args: never) => unknown)
   ? T
   : T extends readonly (infer Item)[]
     ? readonly Given<Item>[]
     : T extends object
       ? { readonly [Key in keyof T]: Given<T[Key]> }
       : T
+
+/** Branded ones are objects too, as far as types go: they stay what they are. */
+type Scalar = string | number | bigint | boolean | symbol | null | undefined
 
 /** A JSON Schema document (draft 2020-12), as plain data. */
 export type JsonSchema = Record<string, unknown>

@@ -35,6 +35,16 @@ same<Parameters<typeof CartEvents.ItemAdded>[0], { readonly sku: string; readonl
 // @ts-expect-error tags see the data of the newest version
 event(z.object({ sku: z.string() }), { tags: ({ quantity }) => [quantity] })
 
+const TicketEvents = events('ticket', {
+  TicketSold: z.object({ seat: z.string().brand<'Seat'>(), extra: z.record(z.string(), z.unknown()), when: z.date() }),
+})
+declare const seat: string & z.$brand<'Seat'>
+const sold = TicketEvents.TicketSold({ seat, extra: { anything: [1] }, when: new Date() })
+same<typeof sold.data.seat, string & z.$brand<'Seat'>>(true)
+same<Parameters<typeof TicketEvents.TicketSold>[0]['seat'], string & z.$brand<'Seat'>>(true)
+// @ts-expect-error a string without the brand
+TicketEvents.TicketSold({ seat: 'A1', extra: {}, when: new Date() })
+
 // Aggregates: the state is what `initial` says, literal unions, arrays and all
 
 interface CartState {
