@@ -1,5 +1,5 @@
-import { type AnyQuery, type App, BifoldError, check, columnsOf } from '../define/index.ts'
-import { type Anchor, defaultTenant, type EventLog, origin, type Runtime } from '../log/index.ts'
+import { type AnyQuery, type App, BifoldError, check, columnsOf, type Position } from '../define/index.ts'
+import { defaultTenant, type EventLog, origin, type Runtime } from '../log/index.ts'
 import type { Read, ViewStore } from '../project/index.ts'
 import type { Answer, AskOptions, AskQuery } from './ask.ts'
 import { gather } from './gather.ts'
@@ -58,49 +58,51 @@ export function createAsker(options: AskerOptions): Asker {
   let closed: Promise<void> | undefined
   let drained = (): void => undefined
 
-  const answer = async <T>(
+  /** Reads once all views have reached `position`, or, stale, when the time is over. */
+  const readAfter = async (
     { query, sources }: Plan,
+    read: () => Promise<Read<Found>>,
+    position: Position,
+    waitMs: number,
+    onTimeout: AskOptions['onTimeout'],
+  ): Promise<Read<Found>> => {
+    const startedMs = runtime.elapsed()
+    for (;;) {
+      const leftMs = Math.max(0, waitMs - (runtime.elapsed() - startedMs))
+      const there = await Promise.all(sources.map(({ waits }) => waits.until(position, leftMs)))
+      const late = sources[there.indexOf(false)]
+      if (late !== undefined && onTimeout !== 'stale') {
+        const projection = late.view.projection
+        const failure = failureOf(projection)
+        const at = { query: query.name, projection, position, reached: late.waits.reached(), waitedMs: waitMs }
+        throw new BifoldError('query/timeout', failure === undefined ? at : { ...at, failure })
+      }
+      const found = await read()
+      if (found.asOf.position >= position || late !== undefined) return found
+      // The view is not where it was seen: it was restored, or read from a copy that is behind.
+      for (const { waits } of sources) waits.saw(found.asOf.position)
+    }
+  }
+
+  const answer = async <T>(
+    plan: Plan,
     input: unknown,
     options: AskOptions,
     render: (found: Found) => T,
   ): Promise<Answer<T>> => {
+    const { query, sources } = plan
     const checked = check(query.input, input)
     if (checked.issues !== undefined) {
       throw new BifoldError('query/invalid-input', { query: query.name, issues: checked.issues })
     }
     const waitMs = waitMsOf(query, options)
     const read = readOf(query, sources, checked.value, options.tenant ?? defaultTenant)
-    const anchor = options.after === undefined ? origin : await tokens.read(options.after)
-    const { value, asOf } = await readFrom(anchor, waitMs)
+    const { position } = options.after === undefined ? origin : await tokens.read(options.after)
+    const { value, asOf } =
+      position === 0 ? await read() : await readAfter(plan, read, position, waitMs, options.onTimeout)
     // What a read shows of a view need not be looked up by those who wait for it.
     for (const { waits } of sources) if (asOf.position > waits.reached()) waits.saw(asOf.position)
-    return { value: render(value), asOf: asOf.position, stale: asOf.position < anchor.position }
-
-    async function readFrom(anchor: Anchor, waitMs: number): Promise<Read<Found>> {
-      if (anchor.position === 0) return read()
-      const startedMs = runtime.elapsed()
-      for (;;) {
-        const leftMs = Math.max(0, waitMs - (runtime.elapsed() - startedMs))
-        const there = await Promise.all(sources.map(({ waits }) => waits.until(anchor.position, leftMs)))
-        const late = sources[there.indexOf(false)]
-        if (late !== undefined && options.onTimeout !== 'stale') {
-          const projection = late.view.projection
-          const failure = failureOf(projection)
-          throw new BifoldError('query/timeout', {
-            query: query.name,
-            projection,
-            position: anchor.position,
-            reached: late.waits.reached(),
-            waitedMs: waitMs,
-            ...(failure === undefined ? {} : { failure }),
-          })
-        }
-        const found = await read()
-        if (found.asOf.position >= anchor.position || late !== undefined) return found
-        // The view is not where it was seen: it was restored, or read from a copy that is behind.
-        for (const { waits } of sources) waits.saw(found.asOf.position)
-      }
-    }
+    return { value: render(value), asOf: asOf.position, stale: asOf.position < position }
   }
 
   const ask = async <T>(

@@ -5,8 +5,6 @@ import { type Anchor, anchorOf, type EventLog } from '../log/index.ts'
 export interface Tokens {
   /** @throws `token/invalid` · `token/other-log` · `token/not-in-log` */
   read(token: string): Promise<Anchor>
-  /** Says that the log holds this anchor; whoever has read it from the log or a view knows. */
-  know(anchor: Anchor): void
   close(): void
 }
 
@@ -30,7 +28,6 @@ export function createTokens(log: Pick<EventLog, 'id' | 'holds' | 'onReconnect'>
       know(anchor)
       return anchor
     },
-    know,
     close: endReconnect,
   }
 }
