@@ -42,7 +42,7 @@ export function marksFor(docs: string, names: readonly string[]): Marks {
   }
 }
 
-/** A list of texts as one string, for `string_to_array`. One that is empty would be no text instead of an empty one. */
+/** A list of texts as one string, for `string_to_table`. One that is empty would be no text instead of an empty one. */
 export function joinTexts(texts: readonly string[], { separator }: Marks): string {
   return texts.join(separator) || separator
 }
@@ -52,9 +52,9 @@ export function joinTexts(texts: readonly string[], { separator }: Marks): strin
  * arrays, and twice as fast as reading them out of the documents.
  */
 export interface ColumnCodec {
-  /** The array that a statement makes of parameter `$n`; `$6` and `$7` are the marks. */
-  readonly array: (parameter: string) => string
-  /** One value of that array, as the column takes it. */
+  /** The rows that a statement makes of parameter `$n`; `$6` and `$7` are the marks. */
+  readonly rows: (parameter: string) => string
+  /** One of them, as the column takes it. */
   readonly value: (name: string) => string
   readonly encode: (values: readonly unknown[], marks: Marks) => string
 }
@@ -63,7 +63,7 @@ export function codecOf({ type }: Column): ColumnCodec {
   switch (type) {
     case 'text':
       return {
-        array: splitText,
+        rows: splitText,
         value: asIs,
         encode: (values, marks) =>
           joinTexts(
@@ -75,10 +75,10 @@ export function codecOf({ type }: Column): ColumnCodec {
     case 'double':
     case 'boolean':
     case 'timestamp':
-      return { array: parameter => `${parameter}::text::${sqlTypes[type]}[]`, value: asIs, encode: arrayOfPlain }
+      return { rows: parameter => `unnest(${parameter}::text::${sqlTypes[type]}[])`, value: asIs, encode: arrayOfPlain }
     case 'json':
       return {
-        array: splitText,
+        rows: splitText,
         value: name => `${name}::jsonb`,
         encode: (values, marks) =>
           joinTexts(
@@ -88,7 +88,7 @@ export function codecOf({ type }: Column): ColumnCodec {
       }
     default:
       return {
-        array: splitText,
+        rows: splitText,
         value: name => `${name}::${sqlTypes[type]}`,
         encode: (values, marks) =>
           joinTexts(
@@ -99,7 +99,7 @@ export function codecOf({ type }: Column): ColumnCodec {
   }
 }
 
-const splitText = (parameter: string): string => `string_to_array(${parameter}::text, $6::text, $7::text)`
+const splitText = (parameter: string): string => `string_to_table(${parameter}::text, $6::text, $7::text)`
 const asIs = (name: string): string => name
 
 function textOf({ nothing }: Marks) {

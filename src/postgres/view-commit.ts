@@ -21,17 +21,18 @@ export function moveValues(projection: string, generation: number, commit: ViewC
 }
 
 /** Moves a checkpoint and writes rows, in one statement. */
-export interface CommitVerb {
+export type CommitVerb = (commit: ViewCommit) => {
   readonly statement: Statement
-  values(commit: ViewCommit): readonly unknown[]
+  readonly values: readonly unknown[]
 }
 
 /**
  * The checkpoint goes first, and all else selects from it: a statement that moves no checkpoint writes no row. The other
  * way round, rows are overwritten by the time the checkpoint is found to be another's.
  *
- * Rows are found one by one through the primary key, by a scalar subquery: a plan that was made while the table was
- * small would otherwise read all of it, ever after.
+ * Two things about plans. Lists are taken apart by `string_to_table`, of which the planner expects as much whatever is in
+ * it: it then keeps one plan, where it would make a new one for each short list. And a statement that deletes has no
+ * name, so that it is planned each time: a plan that was kept since the table was small reads all of it, ever after.
  */
 export function commitVerb(
   projection: string,
@@ -41,16 +42,17 @@ export function commitVerb(
 ): CommitVerb {
   const own = columns.map((column, n) => ({
     name: quoteName(column.name),
+    column: column.name,
     codec: codecOf(column),
-    parameter: `$${16 + n}`,
+    parameter: `$${14 + n}`,
   }))
   const names = ['_tenant', '_key', '_position', '_doc', ...own.map(({ name }) => name)]
-  const arrays = [
-    'string_to_array($10::text, $6::text)',
-    'string_to_array($11::text, $6::text)',
-    '$12::text::bigint[]',
-    "string_to_array($13::text, e'\\x1f')",
-    ...own.map(({ codec, parameter }) => codec.array(parameter)),
+  const sets = [
+    'string_to_table($10::text, $6::text)',
+    'string_to_table($11::text, $6::text)',
+    'unnest($12::text::bigint[])',
+    "string_to_table($13::text, e'\\x1f')",
+    ...own.map(({ codec, parameter }) => codec.rows(parameter)),
   ]
   const written = [
     'new._tenant',
@@ -59,67 +61,72 @@ export function commitVerb(
     'new._doc::json',
     ...own.map(({ name, codec }) => codec.value(`new.${name}`)),
   ]
-  const text = `
+  const changed = names.slice(2).map(name => `${name} = excluded.${name}`)
+  const upsert = `
 with moved as (
   update bifold_views._checkpoints set position = $8::bigint, fingerprint = $9::text
    where projection = $1 and generation = $2::integer and shard = $3::integer
      and epoch = $4::bigint and position = split_part($5::text, '.', 1)::bigint and fingerprint = split_part($5::text, '.', 2)
   returning 1
-), deleted as (
+), written as (
+  insert into ${inViews(table)} (${names.join(', ')})
+  select ${written.join(', ')}
+    from rows from (
+      ${sets.join(',\n      ')}
+    ) as new(${names.join(', ')})
+   where exists (select from moved) and new._key is not null and $7::text is not null
+  on conflict (_tenant, _key) do update set ${changed.join(', ')}
+)`
+  const [goneTenants, goneKeys] = [14, 15].map(n => `string_to_table($${n + own.length}::text, $6::text)`)
+  const upsertStatement: Statement = {
+    name: `commit_${table}`,
+    text: `${upsert}
+select 1 as moved from moved`,
+  }
+  const deleteStatement: Statement = {
+    text: `${upsert}, deleted as (
   delete from ${inViews(table)}
    where exists (select from moved)
      and ctid = any (array(
        select (select old.ctid from ${inViews(table)} old where old._tenant = gone._tenant and old._key = gone._key)
-         from unnest(string_to_array($14::text, $6::text), string_to_array($15::text, $6::text)) as gone(_tenant, _key)
+         from rows from (${goneTenants}, ${goneKeys}) as gone(_tenant, _key)
      ))
-), written as (
-  insert into ${inViews(table)} (${names.join(', ')})
-  select ${written.join(', ')}
-    from unnest(
-      ${arrays.join(',\n      ')}
-    ) as new(${names.join(', ')})
-   where exists (select from moved) and new._key is not null and $7::text is not null
-  on conflict (_tenant, _key) do update set ${names
-    .slice(2)
-    .map(name => `${name} = excluded.${name}`)
-    .join(', ')}
 )
-select 1 as moved from moved`
-  return {
-    statement: { name: `commit_${table}`, text },
-    values: ({ shard, epoch, from, to, upserts: unsorted, deletes }) => {
-      // In the order of the primary key, neighbours find their index page in hand: a third less work for the server.
-      const upserts = unsorted.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-      const docs = upserts.map(({ doc }) => doc).join(betweenDocs)
-      const tenants = upserts.map(({ tenant }) => tenant)
-      const keys = upserts.map(({ key }) => key)
-      const goneTenants = deletes.map(({ tenant }) => tenant)
-      const goneKeys = deletes.map(({ key }) => key)
-      const marks = marksFor(docs, [...new Set(tenants), ...keys, ...new Set(goneTenants), ...goneKeys])
-      const { separator, nothing } = marks
-      return [
-        projection,
-        generation,
-        shard,
-        epoch,
-        `${from.position}.${from.fingerprint}`,
-        separator,
-        nothing,
-        to.position,
-        to.fingerprint,
-        tenants.join(separator),
-        keys.join(separator),
-        `{${upserts.map(({ position }) => position).join(',')}}`,
-        docs,
-        goneTenants.join(separator),
-        goneKeys.join(separator),
-        ...columns.map((column, n) =>
-          (own[n] as (typeof own)[number]).codec.encode(
-            upserts.map(({ row }) => row[column.name]),
-            marks,
-          ),
-        ),
-      ]
-    },
+select 1 as moved from moved`,
+  }
+  return ({ shard, epoch, from, to, upserts: unsorted, deletes }) => {
+    // In the order of the primary key, neighbours find their index page in hand: a third less work for the server.
+    const upserts = unsorted.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    const docs = upserts.map(({ doc }) => doc).join(betweenDocs)
+    const tenants = upserts.map(({ tenant }) => tenant)
+    const keys = upserts.map(({ key }) => key)
+    const deletedTenants = deletes.map(({ tenant }) => tenant)
+    const deletedKeys = deletes.map(({ key }) => key)
+    const marks = marksFor(docs, [...new Set(tenants), ...keys, ...new Set(deletedTenants), ...deletedKeys])
+    const { separator, nothing } = marks
+    const values = [
+      projection,
+      generation,
+      shard,
+      epoch,
+      `${from.position}.${from.fingerprint}`,
+      separator,
+      nothing,
+      to.position,
+      to.fingerprint,
+      tenants.join(separator),
+      keys.join(separator),
+      `{${upserts.map(({ position }) => position).join(',')}}`,
+      docs,
+    ]
+    for (const { column, codec } of own) {
+      const given = upserts.map(({ row }) => row[column])
+      values.push(codec.encode(given, marks))
+    }
+    if (deletes.length === 0) return { statement: upsertStatement, values }
+    return {
+      statement: deleteStatement,
+      values: [...values, deletedTenants.join(separator), deletedKeys.join(separator)],
+    }
   }
 }

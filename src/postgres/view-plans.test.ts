@@ -33,7 +33,10 @@ describePostgres('the plans of statements on views', () => {
     // Planned while the table is empty, often enough for the plan to be kept.
     for (let n = 0; n < 12; n++) {
       await lane.query(getStatement(table), getValues(Ranked.name, 1, [{ tenant: 'default', key: 'none' }]))
-      await lane.query(commit.statement, commit.values({ ...change, epoch, from: origin, to: origin }))
+      for (const change of [upserting, deleting]) {
+        const { statement, values } = commit({ ...change, shard: 0, epoch, from: origin, to: origin })
+        await lane.query(statement, values)
+      }
     }
     const upserts: Upsert[] = Array.from({ length: 20_000 }, (_, n) => {
       const row = { kind: `kind-${n % 7}`, rank: n % 1000, at: '2026-01-01T00:00:00Z' }
@@ -49,7 +52,10 @@ describePostgres('the plans of statements on views', () => {
   })
 
   const commit = commitVerb(Ranked.name, 1, table, shape.columns)
-  const change = { shard: 0, upserts: [], deletes: [{ tenant: 'default', key: 'k' }] }
+  const row = { kind: 'kind', rank: 1, at: '2026-01-01T00:00:00Z' }
+  const first: Upsert = { tenant: 'default', key: 'first', position: 1, row, doc: JSON.stringify(row) }
+  const upserting = { upserts: [first], deletes: [] }
+  const deleting = { upserts: [], deletes: [{ tenant: 'default', key: 'none' }] }
 
   const planOf = async (text: string, values: readonly unknown[] = []): Promise<string> =>
     (await lane.query<{ 'QUERY PLAN': string }>({ text: `explain ${text}` }, values))
@@ -80,16 +86,17 @@ describePostgres('the plans of statements on views', () => {
     const literals = (values: readonly unknown[]): string =>
       values.map(value => `'${String(value).replaceAll("'", "''")}'`).join(', ')
     const get = literals(getValues(Ranked.name, 1, [{ tenant: 'default', key: 'k1' }]))
-    const write = literals(commit.values({ ...change, epoch: 1, from: origin, to: origin }))
-    for (const [statement, values] of [
-      [getStatement(table), get],
-      [commit.statement, write],
-    ] as const) {
-      const plan = await planOf(`execute "${statement.name}" (${values})`)
-      expect(plan).toContain(`Index Scan using ${table}_pkey`)
-      expect(plan).not.toContain(`Seq Scan on ${table}`)
-      // Parameters, not values: the plan is the kept one.
-      expect(plan).toMatch(/projection = \$1/)
-    }
+    const write = commit({ ...upserting, shard: 0, epoch: 1, from: origin, to: origin })
+    const kept = [
+      await planOf(`execute "${getStatement(table).name}" (${get})`),
+      await planOf(`execute "${write.statement.name}" (${literals(write.values)})`),
+    ]
+    // Parameters, not values: this is the plan that was kept.
+    for (const plan of kept) expect(plan).toMatch(/projection = \$1/)
+    expect(kept[0]).toContain(`Index Scan using ${table}_pkey`)
+    const erase = commit({ ...deleting, shard: 0, epoch: 1, from: origin, to: origin })
+    const planned = await planOf(erase.statement.text, erase.values)
+    expect(planned).toContain(`Index Scan using ${table}_pkey`)
+    for (const plan of [...kept, planned]) expect(plan).not.toContain(`Seq Scan on ${table}`)
   })
 })

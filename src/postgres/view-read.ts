@@ -28,7 +28,8 @@ export interface GetRow {
   readonly docs: string
 }
 
-/** See `commitVerb` for why each row is looked up by a subquery of its own. */
+/** Each row is looked up by a subquery of its own, through the primary key: a join could be planned, and kept, as a walk
+ * through all rows. See `commitVerb` for `string_to_table`. */
 export function getStatement(table: string): Statement {
   return {
     name: `get_${table}`,
@@ -36,7 +37,7 @@ export function getStatement(table: string): Statement {
 select c.position, c.fingerprint,
        array_to_string(array(
          select (select row._doc::text from ${inViews(table)} row where row._tenant = k._tenant and row._key = k._key)
-           from unnest(string_to_array($3::text, $5::text), string_to_array($4::text, $5::text))
+           from rows from (string_to_table($3::text, $5::text), string_to_table($4::text, $5::text))
              with ordinality as k(_tenant, _key, number)
           order by k.number
        ), e'\\x1f', '') as docs

@@ -89,9 +89,10 @@ function openView(database: Database, shape: ViewShape, generation: number, noti
     },
     commit: async change => {
       const isMove = change.upserts.length === 0 && change.deletes.length === 0
-      const rows = isMove
-        ? await ask(database.sql, moveStatement, moveValues(name, generation, change))
-        : await ask(database.sql, commit.statement, commit.values(change))
+      const { statement, values } = isMove
+        ? { statement: moveStatement, values: moveValues(name, generation, change) }
+        : commit(change)
+      const rows = await ask(database.sql, statement, values)
       if (rows.length === 0) return 'fenced'
       notices.moved(name)
       return 'committed'
