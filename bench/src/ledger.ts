@@ -1,0 +1,103 @@
+import { app, events, projection, query } from 'bifold'
+import { z } from 'zod'
+
+/** One kind of event, about 200 bytes of JSON. */
+export const AccountEvents = events('account', {
+  Deposited: z.object({
+    amount: z.int(),
+    branch: z.int(),
+    currency: z.string(),
+    reference: z.string(),
+    note: z.string(),
+  }),
+})
+
+const Balance = z.object({
+  balance: z.int(),
+  deposits: z.int(),
+  currency: z.string(),
+  reference: z.string(),
+})
+
+/** A row for each account: as many rows as streams. Under a name of its own, so that it can be built anew. */
+export function accountsApp(name = 'balances') {
+  const balances = projection(name, {
+    from: [AccountEvents],
+    state: Balance,
+    on: { Deposited: (row, { data }) => added(row, data) },
+  })
+  const balance = query('balance', {
+    from: balances,
+    input: z.object({ accountId: z.string() }),
+    get: ({ accountId }) => accountId,
+  })
+  return { app: app('accounts', { events: [AccountEvents], projections: [balances], queries: [balance] }), balance }
+}
+
+/** A row for each branch: few rows, each of many events. */
+export function branchesApp(name = 'branches') {
+  const branches = projection(name, {
+    from: [AccountEvents],
+    state: Balance,
+    key: { Deposited: ({ data }) => `branch-${data.branch}` },
+    on: { Deposited: (row, { data }) => added(row, data) },
+  })
+  return { app: app('branches', { events: [AccountEvents], projections: [branches] }) }
+}
+
+/** A row of about 570 bytes for each account. */
+export function profilesApp() {
+  const profiles = projection('profiles', {
+    from: [AccountEvents],
+    state: z.object({ accountId: z.string(), balance: z.int(), reference: z.string(), about: z.string() }),
+    on: {
+      Deposited: (row, { streamId, data }) => ({
+        accountId: streamId,
+        balance: (row?.balance ?? 0) + data.amount,
+        reference: data.reference,
+        about,
+      }),
+    },
+  })
+  const profile = query('profile', {
+    from: profiles,
+    input: z.object({ accountId: z.string() }),
+    get: ({ accountId }) => accountId,
+  })
+  return { app: app('profiles', { events: [AccountEvents], projections: [profiles], queries: [profile] }) }
+}
+
+const about = 'A text that fills the document up to the size of a usual one, and says nothing. '.repeat(6).slice(0, 460)
+
+export const branchCount = 1000
+
+type Deposit = {
+  readonly amount: number
+  readonly branch: number
+  readonly currency: string
+  readonly reference: string
+}
+
+function added(row: z.output<typeof Balance> | null, { amount, currency, reference }: Deposit) {
+  return { balance: (row?.balance ?? 0) + amount, deposits: (row?.deposits ?? 0) + 1, currency, reference }
+}
+
+/** The n-th deposit: always the same one. */
+export function depositOf(n: number) {
+  return {
+    amount: 100 + (n % 9900),
+    branch: scattered(n) % branchCount,
+    currency: 'EUR',
+    reference: `reference-${String(n).padStart(12, '0')}`,
+    note: 'paid in at the counter, counted twice, receipt handed over, nothing else to be said about it',
+  }
+}
+
+export function accountOf(number: number): string {
+  return `account-${String(number).padStart(8, '0')}`
+}
+
+/** Numbers that look like chance and are the same in every run (a multiplicative hash, 32 bits). */
+export function scattered(n: number): number {
+  return Math.imul(n + 1, 2654435761) >>> 0
+}
