@@ -13,10 +13,11 @@ async function ended(
     import { stopOnSignals } from ${JSON.stringify(module)}
     const close = ${close}
     stopOnSignals(() => { console.log('closing'); return close() }, { withinMs: 300 })
-    setInterval(() => undefined, 1000)
+    // Lives as long as the test does, and no longer.
+    process.stdin.resume().on('end', () => process.exit(3))
     console.log('up')`
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['pipe', 'pipe', 'ignore'],
   })
   let text = ''
   let next = 0
