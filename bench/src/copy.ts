@@ -40,7 +40,7 @@ export function makeRows(streamOf: (n: number) => number) {
 }
 
 /** Uniform over `streams` streams, the first of each in the first `streams` events. */
-export function uniform(streams: number): (position: number) => number {
+function uniform(streams: number): (position: number) => number {
   return position => (position <= streams ? position - 1 : scattered(position) % streams)
 }
 

@@ -13,7 +13,7 @@ test('the table shows each figure beside its reference', () => {
   const figure = figureOf('appends, 64 callers', 61_234.5, 'appends/s', 'COPY', 100_000)
   expect(tableOf([figure])).toBe(
     [
-      'measure              value   unit       reference    value  ratio',
+      'measure               value  unit       reference    value  ratio',
       '-------------------  ------  ---------  ---------  -------  -----',
       'appends, 64 callers  61,235  appends/s  COPY       100,000   0.61',
     ].join('\n'),
