@@ -68,6 +68,33 @@ describe('a column takes its type from the schema', () => {
     })
   })
 
+  test('a schema with a name of its own is what its name refers to', () => {
+    const Status = z.enum(['pending', 'paid']).meta({ id: 'Status' })
+    const Address = z.object({ street: z.string() }).meta({ id: 'Address' })
+    expect(columnsOf(z.object({ a: Status, b: Status.nullable(), c: z.array(Status), d: Address }))).toEqual({
+      columns: [
+        { name: 'a', type: 'text', nullable: false },
+        { name: 'b', type: 'text', nullable: true },
+        { name: 'c', type: 'text[]', nullable: false },
+        { name: 'd', type: 'json', nullable: false },
+      ],
+    })
+    const Changing = z.object({ street: z.string().default('x') }).meta({ id: 'Changing' })
+    expect(columnsOf(z.object({ a: Changing }))).toEqual({ problem: expect.stringContaining('changes the value') })
+  })
+
+  test('a schema that holds itself is json, as is any json', () => {
+    interface Tree {
+      children: Tree[]
+    }
+    const Tree: z.ZodType<Tree> = z.lazy(() => z.object({ children: z.array(Tree) }))
+    const Lists: z.ZodType<unknown> = z.lazy(() => z.array(Lists))
+    expect(only(Tree)).toEqual(column('json'))
+    expect(only(z.array(Tree))).toEqual(column('json'))
+    expect(only(Lists)).toEqual(column('json'))
+    expect(only(z.json())).toEqual(column('json', true))
+  })
+
   test('nested objects may be open, closed or hold what is optional', () => {
     expect(only(z.strictObject({ a: z.string().optional() }))).toEqual(column('json'))
     expect(only(z.looseObject({ a: z.string() }))).toEqual(column('json'))

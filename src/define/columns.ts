@@ -38,20 +38,29 @@ export function columnsOf(schema: Schema<unknown>): Columns {
   const required = new Set(output['required'] as readonly string[] | undefined)
   const requiredIn = new Set(input['required'] as readonly string[] | undefined)
   const inputs = (input['properties'] ?? {}) as Record<string, JsonSchema>
+  const defs = (output['$defs'] ?? {}) as Defs
+  if (!sameShape((input['$defs'] ?? {}) as Defs, defs)) return { problem: changesValue }
   const columns: Column[] = []
   for (const [name, property] of Object.entries(output['properties'] as Record<string, JsonSchema>)) {
     const given = inputs[name]
     if (given === undefined || !sameShape(given, property) || required.has(name) !== requiredIn.has(name)) {
-      return {
-        column: name,
-        problem: 'the schema changes the value (a default or a transform); a row is stored as it was folded',
-      }
+      return { column: name, problem: changesValue }
     }
-    const type = typeOf(property)
+    const type = typeOf(property, defs)
     if (type === undefined) return { column: name, problem: 'no column type fits its schema' }
-    columns.push({ name, type, nullable: !required.has(name) || allowsNull(property) })
+    columns.push({ name, type, nullable: !required.has(name) || allowsNull(property, defs) })
   }
   return { columns }
+}
+
+const changesValue = 'the schema changes the value (a default or a transform); a row is stored as it was folded'
+
+/** What `$ref` refers to: schemas with a name, and those that hold themselves. */
+type Defs = Readonly<Record<string, JsonSchema>>
+
+function resolve(schema: JsonSchema, defs: Defs): JsonSchema {
+  const name = /^#\/\$defs\/(.+)$/.exec(String(schema['$ref']))?.[1]
+  return (name !== undefined && defs[name]) || schema
 }
 
 function sameShape(a: JsonSchema, b: JsonSchema): boolean {
@@ -66,16 +75,17 @@ function closed(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, inner]) => [key, closed(inner)]))
 }
 
-function allowsNull(schema: JsonSchema): boolean {
+function allowsNull(unresolved: JsonSchema, defs: Defs): boolean {
+  const schema = resolve(unresolved, defs)
   const { type, anyOf, oneOf } = schema
   if (type === 'null' || (Array.isArray(type) && type.includes('null'))) return true
   if ('const' in schema) return schema['const'] === null
   if (Array.isArray(schema['enum'])) return schema['enum'].includes(null)
-  return [anyOf, oneOf].some(schemas => Array.isArray(schemas) && schemas.some(allowsNull))
+  return [anyOf, oneOf].some(schemas => Array.isArray(schemas) && schemas.some(one => allowsNull(one, defs)))
 }
 
-function typeOf(schema: JsonSchema): ColumnType | undefined {
-  const found = new Set(alternatives(schema).map(columnTypeOf))
+function typeOf(schema: JsonSchema, defs: Defs): ColumnType | undefined {
+  const found = new Set(alternatives(schema, defs).map(one => columnTypeOf(one, defs)))
   if (found.has(undefined)) return undefined
   if (found.size === 1) return [...found][0]
   if (found.size === 0) return undefined
@@ -86,16 +96,18 @@ function typeOf(schema: JsonSchema): ColumnType | undefined {
 }
 
 /** The schemas that a value may fit, but for null. */
-function alternatives(schema: JsonSchema): JsonSchema[] {
-  if (Array.isArray(schema['anyOf'])) return schema['anyOf'].flatMap(alternatives)
-  if (Array.isArray(schema['oneOf'])) return schema['oneOf'].flatMap(alternatives)
+function alternatives(unresolved: JsonSchema, defs: Defs): JsonSchema[] {
+  const schema = resolve(unresolved, defs)
+  for (const several of [schema['anyOf'], schema['oneOf']]) {
+    if (Array.isArray(several)) return several.flatMap(one => alternatives(one, defs))
+  }
   if (Array.isArray(schema['type'])) {
-    return schema['type'].flatMap(type => alternatives({ ...schema, type }))
+    return schema['type'].flatMap(type => alternatives({ ...schema, type }, defs))
   }
   return schema['type'] === 'null' ? [] : [schema]
 }
 
-function columnTypeOf(schema: JsonSchema): ColumnType | undefined {
+function columnTypeOf(schema: JsonSchema, defs: Defs): ColumnType | undefined {
   switch (schema['type']) {
     case 'string':
       return schema['format'] === 'date-time' ? 'timestamp' : 'text'
@@ -106,7 +118,7 @@ function columnTypeOf(schema: JsonSchema): ColumnType | undefined {
     case 'boolean':
       return 'boolean'
     case 'array':
-      return arrayOf(schema['items'])
+      return arrayOf(schema['items'], defs)
     case 'object':
       return 'json'
     default:
@@ -119,9 +131,11 @@ function isIntegerLiteral(schema: JsonSchema): boolean {
   return Array.isArray(schema['enum']) && schema['enum'].every(Number.isSafeInteger)
 }
 
-function arrayOf(items: unknown): ColumnType {
-  if (typeof items !== 'object' || items === null || allowsNull(items as JsonSchema)) return 'json'
-  const type = typeOf(items as JsonSchema)
+function arrayOf(items: unknown, defs: Defs): ColumnType {
+  if (typeof items !== 'object' || items === null) return 'json'
+  // One name is looked up and no more: an array may hold arrays of its own kind, and is json then.
+  const item = resolve(items as JsonSchema, defs)
+  const type = allowsNull(item, {}) ? 'json' : typeOf(item, {})
   switch (type) {
     case 'text':
     case 'bigint':
