@@ -35,8 +35,12 @@ const catalogue = {
     `The log's queue is full: ${at.queuedEvents} events and ${at.queuedBytes} bytes wait (limits ${at.limitEvents} and ${at.limitBytes}). Nothing was appended; send it again later.`,
   'log/document-refused': (at: { problem: string }) =>
     `The database refused a document: ${at.problem}. This append alone was refused.`,
-  'log/outcome-unknown': (at: { commandId: string; waitedMs: number }) =>
-    `The connection was lost while an append was under way, and after ${at.waitedMs} ms it is still not known whether it was committed. Send the command again with the id ${quote(at.commandId)}: it is carried out once.`,
+  'log/outcome-unknown': (at: { commandId?: string; waitedMs: number }) =>
+    `The connection was lost while an append was under way, and after ${at.waitedMs} ms it is still not known whether it was committed. ${
+      at.commandId === undefined
+        ? 'Look at the stream before you send it again; a command that is given an id can be sent again as it is.'
+        : `Send the command again with the id ${quote(at.commandId)}: it is carried out once.`
+    }`,
   'log/connection-lost': (at: { problem: string }) => `The connection to the log's database was lost: ${at.problem}.`,
   'log/rewound': (at: { position: number }) =>
     `The log is not the one that this process knows: the event at position ${at.position} is missing or another. It was restored to an earlier state, or failed over without its last events. Nothing was applied; find out what was lost, then start this process again.`,

@@ -73,7 +73,9 @@ type Sent =
   | { readonly kind: 'unknown'; readonly waitedMs: number; readonly cause: unknown; readonly behind: BifoldError }
 
 function unknown({ command }: EncodedAppend, { waitedMs, cause }: { waitedMs: number; cause: unknown }): BifoldError {
-  return new BifoldError('log/outcome-unknown', { commandId: command.id, waitedMs }, { cause })
+  // An id that the log made for itself is no command's: sent again under it, the command would be carried out again.
+  const data = command.name === '' ? { waitedMs } : { commandId: command.id, waitedMs }
+  return new BifoldError('log/outcome-unknown', data, { cause })
 }
 
 /**

@@ -183,6 +183,16 @@ describe('a connection that is lost', () => {
     await expect(append(log, 'a')).rejects.toMatchObject({ code: 'log/outcome-unknown' })
   })
 
+  test('is told with the id of its command, and with no id where only the log knows it', async () => {
+    const { log } = await disturbed(() => Promise.reject(lost()), { unknownTimeoutMs: 60 })
+    const request = { stream: { tenant: 'default', category: 'item', id: 'a' }, expected: 0, events: [] }
+    const command = { name: 'item/Touch', id: 'c-1', hash: 'h' }
+    const known = await log.append({ ...request, command }).catch((error: unknown) => error)
+    expect(known).toMatchObject({ code: 'log/outcome-unknown', data: { commandId: 'c-1' } })
+    const own = await append(log, 'a').catch((error: BifoldError) => error.data)
+    expect(own).not.toHaveProperty('commandId')
+  })
+
   test('and another error after it: the outcome is still not known', async () => {
     let first = true
     const { log } = await disturbed(() => {
