@@ -17,6 +17,15 @@ export type {
 export { defaultTenant, origin } from './log.ts'
 export { memoryLogStorage } from './memory.ts'
 export { type Runtime, systemRuntime } from './runtime.ts'
-export type * from './storage.ts'
+export type {
+  BatchResult,
+  EncodedAppend,
+  EncodedEvent,
+  LogStorage,
+  StoredEvent,
+  StoredOutcome,
+  StoredPage,
+  Verdict,
+} from './storage.ts'
 export { problemOfName } from './text.ts'
 export { anchorOf, type Token, tokenOf } from './token.ts'

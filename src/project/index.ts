@@ -4,6 +4,19 @@ export type { ProjectorLimits } from './limits.ts'
 export { compareScalars, compareText, timestampProblem } from './order.ts'
 export { type Projector, type ProjectorOptions, startProjector } from './projector.ts'
 export type { ProjectionStatus } from './status.ts'
-export type * from './store.ts'
+export type {
+  Checkpoint,
+  ListedDoc,
+  NativeReader,
+  Read,
+  RowKey,
+  Scalar,
+  Scan,
+  Upsert,
+  View,
+  ViewCommit,
+  ViewShape,
+  ViewStore,
+} from './store.ts'
 export { rowId } from './store.ts'
 export { sameColumns, viewShapeOf } from './view-shape.ts'
