@@ -96,7 +96,7 @@ select 1 as moved from moved`,
   }
   return ({ shard, epoch, from, to, upserts: unsorted, deletes }) => {
     // In the order of the primary key, neighbours find their index page in hand: a third less work for the server.
-    const upserts = unsorted.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+    const upserts = unsorted.toSorted((a, b) => (a.key < b.key ? -1 : 1))
     const docs = upserts.map(({ doc }) => doc).join(betweenDocs)
     const tenants = upserts.map(({ tenant }) => tenant)
     const keys = upserts.map(({ key }) => key)
