@@ -1,6 +1,7 @@
 import { BifoldError, isError } from '../define/index.ts'
 import type { Held } from './decode.ts'
 import type { Encoded } from './encode.ts'
+import { ownName } from './encode.ts'
 import type { History } from './history.ts'
 import type { LogLimits } from './limits.ts'
 import type { Anchor } from './log.ts'
@@ -74,7 +75,7 @@ type Sent =
 
 function unknown({ command }: EncodedAppend, { waitedMs, cause }: { waitedMs: number; cause: unknown }): BifoldError {
   // An id that the log made for itself is no command's: sent again under it, the command would be carried out again.
-  const data = command.name === '' ? { waitedMs } : { commandId: command.id, waitedMs }
+  const data = command.name === ownName ? { waitedMs } : { commandId: command.id, waitedMs }
   return new BifoldError('log/outcome-unknown', data, { cause })
 }
 

@@ -46,9 +46,12 @@ export function encodeAppend(request: AppendRequest, context: EncodeContext): En
   return { append: { stream, expected, command: command ?? ownCommand(context), events }, bytes }
 }
 
+/** The name of an append that nobody named. */
+export const ownName = 'append'
+
 /** An append that nobody named still has an id: by it the log finds out what became of one whose answer was lost. */
 function ownCommand({ newId }: EncodeContext): CommandKey {
-  return { name: 'append', id: newId(), hash: '-' }
+  return { name: ownName, id: newId(), hash: '-' }
 }
 
 export function checkStream(stream: StreamKey): void {
