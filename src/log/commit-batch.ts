@@ -1,7 +1,6 @@
 import { BifoldError, isError } from '../define/index.ts'
 import type { Held } from './decode.ts'
-import type { Encoded } from './encode.ts'
-import { ownName } from './encode.ts'
+import { type Encoded, ownName } from './encode.ts'
 import type { History } from './history.ts'
 import type { LogLimits } from './limits.ts'
 import type { Anchor } from './log.ts'
