@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createLog, type EventLog } from '../src/log/index.ts'
 import { openPostgres, postgresLogStorage, postgresViewStore } from '../src/postgres/index.ts'
-import { viewShapeOf } from '../src/project/index.ts'
+import { startProjector, viewShapeOf } from '../src/project/index.ts'
 import { Marks, marks, Totals } from './projector/tally.ts'
-import type { Database } from './support/databases.ts'
-import { describePostgres, freshDatabase } from './support/postgres.ts'
+import { createDatabase, type Database } from './support/databases.ts'
+import { describeOwnServer, describePostgres, freshDatabase } from './support/postgres.ts'
+import { type Server, startServer } from './support/server.ts'
 import { killWorkers, spawnWorker, type Worker } from './support/workers.ts'
 
 describePostgres('projectors that are killed', () => {
@@ -67,4 +68,99 @@ describePostgres('projectors that are killed', () => {
     expect(asOf.position).toBe(head)
     expect(value.map(doc => JSON.parse(doc ?? 'null'))).toEqual(streams.map(id => expected.get(id)))
   }, 120_000)
+})
+
+describeOwnServer('a projector whose server crashes', () => {
+  let server: Server
+  beforeAll(async () => {
+    server = await startServer()
+  })
+  afterAll(() => server.stop())
+
+  test('goes on by itself when the server is back, and does not call that a failure of the fold', async () => {
+    const { url } = await createDatabase(server.url)
+    const database = await openPostgres(url)
+    const log = await createLog(postgresLogStorage(database), { eventTypes: marks.eventTypes })
+    const store = postgresViewStore(database)
+    const projector = await startProjector({ app: marks, log, store })
+    const states = new Set<string>()
+    const caughtUp = async (): Promise<void> => {
+      for (;;) {
+        const [status] = await projector.status()
+        states.add(status?.state ?? '')
+        if (status?.position === appended) return
+        await new Promise(resolve => setTimeout(resolve, 5))
+      }
+    }
+    let appended = 0
+    const mark = async (): Promise<void> => {
+      const stream = { tenant: 'default', category: 'mark', id: 'only' }
+      const outcome = await log.append({ stream, expected: 'any', events: [Marks.Marked({ by: 1 })] })
+      if (outcome.kind === 'appended') appended = outcome.head.position
+    }
+    for (let n = 0; n < 3; n++) {
+      await mark()
+      await caughtUp()
+      await mark()
+      await server.halt(n === 0 ? 'fast' : 'immediate')
+      await server.start()
+    }
+    await mark()
+    await caughtUp()
+    expect(states).not.toContain('failed')
+    const view = await store.open(viewShapeOf(Totals))
+    const { value } = await view.get([{ tenant: 'default', key: 'only' }])
+    expect(JSON.parse(value[0] ?? 'null')).toEqual({ sum: 7, count: 7, last: [1, 1, 1] })
+    await projector.stop()
+    await log.close()
+    await store.close()
+    await database.close()
+  }, 60_000)
+
+  test('stops, visibly, when the server comes back with an earlier history', async () => {
+    const { url } = await createDatabase(server.url)
+    const writing = await openPostgres(url)
+    const writer = await createLog(postgresLogStorage(writing), { eventTypes: marks.eventTypes })
+    const stream = { tenant: 'default', category: 'mark', id: 'only' }
+    const mark = (log: EventLog) => log.append({ stream, expected: 'any', events: [Marks.Marked({ by: 1 })] })
+    await mark(writer)
+    await writer.close()
+    await writing.close()
+    await server.halt()
+    const restore = await server.save()
+    await server.start()
+
+    const database = await openPostgres(url)
+    const log = await createLog(postgresLogStorage(database), { eventTypes: marks.eventTypes })
+    const store = postgresViewStore(database)
+    const projector = await startProjector({ app: marks, log, store })
+    await mark(log)
+    while ((await projector.status())[0]?.position !== 2) await new Promise(resolve => setTimeout(resolve, 5))
+    await server.halt()
+    await restore()
+    await server.start()
+
+    // Another second event takes the position of the one that was lost.
+    const others = await openPostgres(url)
+    const other = await createLog(postgresLogStorage(others), { eventTypes: marks.eventTypes })
+    await mark(other)
+    await mark(other)
+    for (;;) {
+      const [status] = await projector.status()
+      if (status?.state === 'stopped') {
+        expect(status.failure?.code).toBe('log/rewound')
+        break
+      }
+      await new Promise(resolve => setTimeout(resolve, 5))
+    }
+    const view = await store.open(viewShapeOf(Totals))
+    // The view was restored too, to before this projector had ever written to it.
+    expect((await view.checkpoint(0)).position).toBe(0)
+    await projector.stop()
+    await log.close()
+    await other.close()
+    await store.close()
+    await database.close()
+    await others.close()
+  }, 60_000)
 })
