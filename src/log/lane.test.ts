@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { typesOf } from '../define/app.ts'
@@ -191,6 +193,25 @@ describe('a connection that is lost', () => {
     expect(known).toMatchObject({ code: 'log/outcome-unknown', data: { commandId: 'c-1' } })
     const own = await append(log, 'a').catch((error: BifoldError) => error.data)
     expect(own).not.toHaveProperty('commandId')
+  })
+
+  test('keeps the process alive until it is answered', async () => {
+    const index = new URL('./index.ts', import.meta.url).href
+    const errors = new URL('../define/errors.ts', import.meta.url).href
+    const program = `
+      import { createLog, memoryLogStorage } from '${index}'
+      import { BifoldError } from '${errors}'
+      const lost = async () => { throw new BifoldError('log/connection-lost', { problem: 'test' }) }
+      const schema = { '~standard': { version: 1, vendor: 'test', validate: value => ({ value }) } }
+      const type = { category: 'order', type: 'OrderPlaced', schema, schemaVersion: 1, upcast: {}, tags: () => [] }
+      const storage = { ...memoryLogStorage(), appendBatch: lost }
+      const log = await createLog(storage, { eventTypes: new Map([['OrderPlaced', type]]), unknownTimeoutMs: 300 })
+      const stream = { tenant: 'default', category: 'order', id: 'a' }
+      log.append({ stream, expected: 0, events: [{ category: 'order', type: 'OrderPlaced', data: 1 }] })
+        .catch(error => console.log(error.code))`
+    const node = promisify(execFile)
+    const { stdout } = await node(process.execPath, ['--input-type=module', '-e', program])
+    expect(stdout.trim()).toBe('log/outcome-unknown')
   })
 
   test('and another error after it: the outcome is still not known', async () => {

@@ -70,7 +70,10 @@ export function makeLane(context: LaneContext): Lane {
   }
   const carry = async (batch: readonly Entry[], before: Promise<void>): Promise<void> => {
     const startedAt = pace.started()
+    // While the database is gone no socket is open, and Node would end a process that waits for nothing but a timer.
+    const mayEnd = runtime.stayAlive()
     const error = await commitBatch(batch, context, before)
+    mayEnd()
     pace.answered(startedAt)
     underWay--
     if (error !== undefined) {

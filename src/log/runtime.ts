@@ -13,6 +13,8 @@ export interface Runtime {
   readonly after: (delayMs: number, run: () => void) => () => void
   /** Resolves when the work that is ready now has had its turn. */
   readonly turn: () => Promise<void>
+  /** Keeps the process alive until what it answers with is called: for accepted work that waits on a timer. */
+  readonly stayAlive: () => () => void
 }
 
 export const systemRuntime: Runtime = {
@@ -25,4 +27,8 @@ export const systemRuntime: Runtime = {
     return () => clearTimeout(timer)
   },
   turn: () => new Promise(resolve => setImmediate(resolve)),
+  stayAlive: () => {
+    const timer = setInterval(() => undefined, 2 ** 30)
+    return () => clearInterval(timer)
+  },
 }

@@ -206,6 +206,8 @@ async function listenOn(
   let ended = false
   let current: Client | undefined
   let cancelRetry = (): void => undefined
+  // An open connection keeps the process alive; one that is being made again must too.
+  let mayEnd = (): void => undefined
   const connect = async (): Promise<void> => {
     const client = make()
     let lost = false
@@ -213,7 +215,9 @@ async function listenOn(
       if (lost || current !== client) return
       lost = true
       client.end().catch(() => undefined)
-      if (!ended) retry(firstDelayMs)
+      if (ended) return
+      mayEnd = runtime.stayAlive()
+      retry(firstDelayMs)
     }
     client.on('error', onLost)
     client.on('end', onLost)
@@ -227,6 +231,7 @@ async function listenOn(
     }
     if (ended) return client.end()
     current = client
+    mayEnd()
   }
   const retry = (delayMs: number): void => {
     cancelRetry = runtime.after(delayMs, () => {
@@ -240,6 +245,7 @@ async function listenOn(
   return async () => {
     ended = true
     cancelRetry()
+    mayEnd()
     await current?.end().catch(() => undefined)
   }
 }
