@@ -7,7 +7,7 @@ import type { Database } from '../../../test/support/databases.ts'
 import { describePostgres, freshDatabase } from '../../../test/support/postgres.ts'
 import { killShops, startShop } from './support/shop-process.ts'
 
-const timeoutMs = 60_000
+const timeoutMs = 120_000
 
 let directory: string
 
