@@ -22,7 +22,7 @@ import {
 } from './view-read.ts'
 
 export interface PostgresViewStoreOptions {
-  /** The shortest time between two notifications to other processes that a view has moved. Default 5. */
+  /** The shortest time between two notifications to other processes that views have moved. Default 5. */
   readonly notifyMs?: number
   readonly runtime?: Runtime
 }
@@ -47,6 +47,7 @@ export function postgresViewStore(database: Database, options: PostgresViewStore
           throw coded(database, shape.projection.name, error)
         })
       const { projection, columns } = shape
+      notices.opened(projection.name)
       tables.set(projection, { table: tableNameOf(projection.name, generation), columns })
       const native = nativeReader(database, { projection: projection.name, generation }, other => tables.get(other))
       return { ...openView(database, shape, generation, notices), native }
