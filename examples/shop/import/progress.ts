@@ -23,7 +23,7 @@ export function progressOn(screen: Screen, total: number, elapsed: () => number 
   let drawnMs = startedMs - everyMs
   let last: Tally | undefined
   const draw = (tally: Tally): void => {
-    const done = tally.sent + tally.refusedBefore
+    const done = tally.handled
     const perSecond = done / Math.max(0.001, (elapsed() - startedMs) / 1000)
     const percent = total === 0 ? 100 : Math.floor((done / total) * 100)
     const line = `${grouped(done)} of ${grouped(total)} commands (${percent} %), ${grouped(perSecond)}/s`
@@ -50,13 +50,13 @@ export function summaryOf(tally: Tally, idle: Plan['idle'], seconds: number): st
   const lines: (readonly [string, number])[] = [
     ['accepted', tally.accepted],
     ['repeated (accepted by an earlier import)', tally.repeated],
-    ['refused by an earlier import, not sent again', tally.refusedBefore],
+    ['refused by an earlier import', tally.refusedBefore],
     ['rejected', sum],
     ...rejected.map(([rule, count]) => [`  ${rule}`, count] as const),
   ]
   const silent = Object.entries(idle).filter(([, count]) => count > 0)
   return [
-    `${grouped(tally.sent + tally.refusedBefore)} commands in ${seconds.toFixed(1)} s`,
+    `${grouped(tally.handled)} commands in ${seconds.toFixed(1)} s`,
     ...table(lines),
     ...(silent.length === 0 ? [] : ['rows without a command', ...table(silent)]),
     '',

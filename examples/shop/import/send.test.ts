@@ -23,7 +23,7 @@ async function importInto(storage: LogStorage, commands = plan.commands) {
     commands,
     dispatch: dispatcher.dispatch,
     log,
-    onProgress: ({ sent }: Tally) => progress.push(sent),
+    onProgress: ({ handled }: Tally) => progress.push(handled),
   })
   const { events } = await log.read(origin)
   await dispatcher.close()
@@ -42,7 +42,7 @@ describe('sending the plan', () => {
   test('commands are accepted, or rejected by a rule, and each is counted', async () => {
     const { tally, events, progress } = await importInto(memoryLogStorage())
     expect({ ...tally, rejected: Object.fromEntries(tally.rejected) }).toEqual({
-      sent: 19,
+      handled: 19,
       accepted: 14,
       repeated: 0,
       refusedBefore: 0,
@@ -63,15 +63,24 @@ describe('sending the plan', () => {
     const first = await importInto(storage)
     const { tally, events } = await importInto(storage)
     expect(events).toEqual(first.events)
-    // Not sent again: the second row of a customer stands after her first one, and is refused once more; the order that
-    // was shipped before it was paid is not shipped now.
+    // The order that was shipped before it was paid is not shipped now. What stands behind a stream's last event is sent
+    // once more, and refused again: nothing has happened to the stream since.
     expect({ ...tally, rejected: Object.fromEntries(tally.rejected) }).toEqual({
-      sent: 18,
+      handled: 19,
       accepted: 0,
       repeated: 14,
       refusedBefore: 1,
       rejected: { ...rejected, 'order-not-paid': undefined },
     })
+  })
+
+  test('a second import goes by what is in the log, whether or not the command ids are remembered', async () => {
+    const storage = memoryLogStorage()
+    const first = await importInto(storage)
+    const forgetful: LogStorage = { ...storage, outcomeOf: async () => undefined }
+    const { tally, events } = await importInto(forgetful)
+    expect(events).toEqual(first.events)
+    expect(tally).toMatchObject({ accepted: 0, repeated: 14 })
   })
 
   test('wherever an import was cut off, the next one completes it to the same events', async () => {
@@ -84,21 +93,6 @@ describe('sending the plan', () => {
         whole.map(({ type, streamId, data }) => ({ type, streamId, data })),
       )
     }
-  })
-
-  test('another payload for a row that was imported is refused, and counted as such', async () => {
-    const storage = memoryLogStorage()
-    await importInto(storage)
-    const changed = await madeUpFolder({
-      'olist_order_reviews_dataset.csv': `review_pk,order_id,review_score,review_answer_timestamp
-1,o-1,2,1/7/2018 10:00
-`,
-    })
-    const { commands } = planOf(await readInput(changed.path))
-    await changed.remove()
-    const { tally } = await importInto(storage, commands)
-    expect(tally.accepted).toBe(0)
-    expect(tally.rejected.get('command/id-reused')).toBe(1)
   })
 
   test('a log that fails ends the import with its error', async () => {

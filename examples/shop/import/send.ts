@@ -5,11 +5,11 @@ import type { PlannedCommand } from './plan.ts'
 
 /** What became of the commands so far. */
 export interface Tally {
-  sent: number
+  handled: number
   accepted: number
   /** Accepted by an earlier import. */
   repeated: number
-  /** Refused by an earlier import, and not sent again. */
+  /** Refused by an earlier import. */
   refusedBefore: number
   /** Refused, by the rule that refused them. */
   readonly rejected: Map<string, number>
@@ -29,11 +29,10 @@ export interface Sending {
  * Sends a plan's commands, so that the log's order is the plan's. A command whose stream's state is known to this
  * process reaches the log in the very call that sends it, and so does one that begins a stream. Whatever would have to
  * wait first (for its stream's command before it, or for its stream to be read) is waited for before the next is sent.
- * What an earlier import did changes nothing any more, and waits for nothing but its stream's turn.
  *
- * That is found in the log. Its accepted commands are sent again, and are repeated. Its refused
- * ones are not: nothing remembers a refusal, and what was refused because it came too early (an order shipped before
- * it was paid) would now be accepted. A command without an event was refused if a later one of its stream has one.
+ * What an earlier import did is found in the log, and not sent again: events carry the ids of their commands for ever.
+ * Of what was refused there is no trace, and sending it again could go otherwise: an order that was to be shipped before
+ * it was paid is paid now. A command without an event was refused if a later one of its stream has an event.
  *
  * @throws whatever is neither an acceptance nor a rule's refusal: a lost connection, a full queue. What was under way
  * has ended then; the import can be run again.
@@ -41,12 +40,16 @@ export interface Sending {
 export async function sendAll({ commands, dispatch, log, concurrency = 128, onProgress }: Sending): Promise<Tally> {
   const done = await commandsInLog(log)
   const lastDone = lastDoneOf(commands, done)
-  const tally: Tally = { sent: 0, accepted: 0, repeated: 0, refusedBefore: 0, rejected: new Map() }
+  const tally: Tally = { handled: 0, accepted: 0, repeated: 0, refusedBefore: 0, rejected: new Map() }
   const underWay = new Set<Promise<void>>()
   const lastOfStream = new Map<string, Promise<void>>()
   const known = new Set<string>()
   let failure: { readonly error: unknown } | undefined
 
+  const handled = (): void => {
+    tally.handled++
+    onProgress?.(tally)
+  }
   const carryOut = async (command: PlannedCommand): Promise<void> => {
     try {
       const { repeated } = await command.send(dispatch, { commandId: command.commandId })
@@ -57,8 +60,7 @@ export async function sendAll({ commands, dispatch, log, concurrency = 128, onPr
       if (rule === undefined) failure ??= { error }
       else tally.rejected.set(rule, (tally.rejected.get(rule) ?? 0) + 1)
     }
-    tally.sent++
-    onProgress?.(tally)
+    handled()
   }
   const start = (command: PlannedCommand): Promise<void> => {
     const outcome = carryOut(command).finally(() => {
@@ -73,16 +75,17 @@ export async function sendAll({ commands, dispatch, log, concurrency = 128, onPr
   for (const [index, command] of commands.entries()) {
     const { stream, commandId, begins } = command
     const isDone = done.has(commandId)
-    if (!isDone && index < (lastDone.get(stream) ?? -1)) {
-      tally.refusedBefore++
+    if (isDone || index < (lastDone.get(stream) ?? -1)) {
+      if (isDone) tally.repeated++
+      else tally.refusedBefore++
+      handled()
       continue
     }
     const mustLoad = !begins && !known.has(stream)
-    if (!isDone) await (mustLoad ? Promise.all(underWay) : lastOfStream.get(stream))
+    await (mustLoad ? Promise.all(underWay) : lastOfStream.get(stream))
     while (underWay.size >= concurrency) await Promise.race(underWay)
     if (failure !== undefined) break
     const outcome = start(command)
-    if (isDone) continue
     known.delete(stream)
     known.add(stream)
     if (known.size > knownStreams) known.delete(known.values().next().value ?? '')
