@@ -41,6 +41,8 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     types: typesOf(driver),
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
+    // A listening connection sends nothing by itself; the system's default notices its death after two hours.
+    keepAliveInitialDelayMillis: 10_000,
     application_name: 'bifold',
   })
   const pool = poolOf(driver, { ...settings(''), max: poolConnections })
