@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { events, type Projection, projection } from '../define/index.ts'
-import { type Anchor, defaultTenant, origin } from '../log/index.ts'
-import type { RowKey, Scalar, Scan, Upsert, View, ViewStore } from './store.ts'
+import { projection } from '../define/index.ts'
+import { defaultTenant, origin } from '../log/index.ts'
+import type { Scan, Upsert, View, ViewStore } from './store.ts'
 import { rowId } from './store.ts'
+import { listContract, listed } from './store-lists.contract.ts'
+import { at, keysOf, newName, oddStrings, plain, Things, things, upsert } from './things.contract.ts'
 import { viewShapeOf } from './view-shape.ts'
 
 /** A store under test. */
@@ -13,88 +15,6 @@ export interface StoreUnderTest {
   readonly other: ViewStore
   close(): Promise<void>
 }
-
-const Things = events('thing', { ThingHappened: z.object({}) })
-
-const Row = z.object({
-  name: z.string(),
-  size: z.int(),
-  weight: z.number(),
-  done: z.boolean(),
-  at: z.iso.datetime({ offset: true }),
-  note: z.string().nullable(),
-  seen: z.iso.datetime({ offset: true }).optional(),
-  nested: z.object({ deep: z.array(z.object({ text: z.string() })) }),
-  tags: z.array(z.string()),
-  counts: z.array(z.int()),
-  shares: z.array(z.number()),
-  flags: z.array(z.boolean()).nullable(),
-})
-type Row = z.output<typeof Row>
-
-const plain: Row = {
-  name: 'plain',
-  size: 1,
-  weight: 0.5,
-  done: false,
-  at: '2026-11-21T03:30:00Z',
-  note: null,
-  nested: { deep: [] },
-  tags: [],
-  counts: [],
-  shares: [],
-  flags: null,
-}
-
-const oddStrings = [
-  '',
-  ' ',
-  'null',
-  'NULL',
-  '\\N',
-  '\\',
-  '"',
-  "'",
-  '{}',
-  '{"a",b}',
-  ',',
-  '\n',
-  '\r\n',
-  '\t',
-  '\u0001\u001e\u001f\u0007',
-  '\u007f\u0085\u2028',
-  '%s $1 :x ?',
-  'ünï çødé',
-  '\u{1f600}\u200d\u{10ffff}',
-  '\ue000\uffee',
-  '; drop table x; --',
-  'x'.repeat(2000),
-]
-
-const indexes: Projection<Row>['indexes'] = [
-  ['name'],
-  ['size'],
-  ['weight'],
-  ['done'],
-  ['at'],
-  ['done', 'size'],
-  ['name', 'at', 'size'],
-]
-
-let views = 0
-function things(name = `things-${++views}`, version = 1): Projection<Row> {
-  return projection(name, { from: [Things], version, state: Row, on: {}, indexes: indexes as never })
-}
-
-const at = (position: number): Anchor =>
-  position === 0 ? origin : { position, fingerprint: position.toString(16).padStart(12, 'f') }
-
-function upsert(key: string, row: Partial<Row> = {}, position = 1, tenant = defaultTenant): Upsert {
-  const whole = { ...plain, ...row }
-  return { tenant, key, position, row: whole, doc: JSON.stringify(whole) }
-}
-
-const keysOf = (keys: readonly string[], tenant = defaultTenant): RowKey[] => keys.map(key => ({ tenant, key }))
 
 /** What every view store must hold. */
 export function storeContract(name: string, make: () => Promise<StoreUnderTest>): void {
@@ -111,11 +31,6 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       const { epoch } = await view.claim(0)
       expect(await view.commit({ shard: 0, epoch, from: origin, to: at(1), upserts, deletes: [] })).toBe('committed')
       return view
-    }
-
-    const listed = async (view: View, scan: Partial<Scan> & Pick<Scan, 'index'>): Promise<string[]> => {
-      const whole = { tenant: defaultTenant, equal: [], range: {}, order: 'asc', limit: 100, ...scan } as const
-      return (await view.list(whole)).value.map(({ key }) => key)
     }
 
     describe('generations', () => {
@@ -139,7 +54,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       })
 
       test('another version, or other columns, make a generation beside it, which has its own rows', async () => {
-        const name = `things-${++views}`
+        const name = newName()
         const first = await tested.store.open(viewShapeOf(things(name)))
         const { epoch } = await first.claim(0)
         await first.commit({ shard: 0, epoch, from: origin, to: at(3), upserts: [upsert('k')], deletes: [] })
@@ -153,7 +68,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       })
 
       test('the order of the columns in the schema makes no difference, and neither do indexes', async () => {
-        const name = `things-${++views}`
+        const name = newName()
         const one = z.object({ a: z.string(), b: z.int() })
         const other = z.object({ b: z.int(), a: z.string() })
         await tested.store.open(viewShapeOf(projection(name, { from: [Things], state: one, on: {} })))
@@ -284,7 +199,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
 
       test('a view may have no text, one column, or none', async () => {
         for (const state of [z.object({ n: z.int() }), z.object({ t: z.string().optional() }), z.object({})]) {
-          const narrow = projection(`things-${++views}`, { from: [Things], state, on: {} })
+          const narrow = projection(newName(), { from: [Things], state, on: {} })
           const view = await tested.store.open(viewShapeOf(narrow))
           const { epoch } = await view.claim(0)
           const row = state.parse({ n: 1 })
@@ -360,101 +275,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
       })
     })
 
-    describe('lists', () => {
-      const scalars: { [Column in 'name' | 'size' | 'weight' | 'done' | 'at']: readonly Scalar[] } = {
-        name: ['', 'A', 'a', 'a b', 'ab', 'b', '~', 'é', '\uffee', '\u{1f600}'],
-        size: [Number.MIN_SAFE_INTEGER, -1, 0, 9, 10, Number.MAX_SAFE_INTEGER],
-        weight: [-1e300, -0.5, 0, 5e-324, 0.1, 9, 10],
-        done: [false, true],
-        at: [
-          '0099-01-01T00:00:00Z',
-          '2026-01-01T01:00:00+01:30',
-          '2026-01-01T00:00:00Z',
-          '2026-01-01T00:00:00.000001Z',
-        ],
-      }
-
-      for (const [column, inOrder] of Object.entries(scalars)) {
-        test(`an index on ${column} gives its order, up and down, from any row on, and its ranges`, async () => {
-          const rows = inOrder.map((value, at) => upsert(`k${at}`, { [column]: value }))
-          const view = await viewWith(...rows.toReversed())
-          const keys = rows.map(({ key }) => key)
-          const index = [column]
-          expect(await listed(view, { index })).toEqual(keys)
-          expect(await listed(view, { index, order: 'desc' })).toEqual(keys.toReversed())
-          for (const [at, value] of inOrder.entries()) {
-            const after = { values: [value], key: `k${at}` }
-            expect(await listed(view, { index, after })).toEqual(keys.slice(at + 1))
-            expect(await listed(view, { index, after, order: 'desc' })).toEqual(keys.slice(0, at).toReversed())
-            expect(await listed(view, { index, equal: [value] })).toEqual([`k${at}`])
-            expect(await listed(view, { index, range: { gt: value } })).toEqual(keys.slice(at + 1))
-            expect(await listed(view, { index, range: { gte: value } })).toEqual(keys.slice(at))
-            expect(await listed(view, { index, range: { lt: value } })).toEqual(keys.slice(0, at))
-            expect(await listed(view, { index, range: { lte: value } })).toEqual(keys.slice(0, at + 1))
-          }
-        })
-      }
-
-      test('rows that are equal in the index come by key, and pages cut between them neither skip nor repeat', async () => {
-        const keys = ['B', 'a', 'b', 'c', '\uffee', '\u{1f600}']
-        const rows = keys.flatMap(key => [
-          upsert(key, { done: false, size: 1 }),
-          upsert(`${key}2`, { done: true, size: 5 }),
-        ])
-        const view = await viewWith(...rows)
-        for (const order of ['asc', 'desc'] as const) {
-          for (const equal of [[], [false], [true, 5]] as const) {
-            const scan = { index: ['done', 'size'], equal, order }
-            const whole = await listed(view, scan)
-            expect(whole).toHaveLength(equal.length === 0 ? 12 : 6)
-            const paged: string[] = []
-            for (;;) {
-              const last = rows.find(({ key }) => key === paged.at(-1))
-              const after = last && { values: [last.row['done'], last.row['size']] as Scalar[], key: last.key }
-              const page = await listed(view, { ...scan, limit: 5, ...(after && { after }) })
-              if (page.length === 0) break
-              paged.push(...page)
-            }
-            expect(paged).toEqual(whole)
-          }
-        }
-      })
-
-      test('equality on the first columns, a range on the next and a row to begin behind go together', async () => {
-        const rows = Array.from({ length: 60 }, (_, n) =>
-          upsert(`k${String(n).padStart(2, '0')}`, {
-            name: n % 2 === 0 ? 'even' : 'odd',
-            at: `2026-01-0${1 + (n % 5)}T00:00:00Z`,
-            size: n,
-          }),
-        )
-        const view = await viewWith(...rows)
-        const index = ['name', 'at', 'size']
-        const range = { gt: '2026-01-01T00:00:00Z', lte: '2026-01-03T01:00:00+01:00' }
-        const after = { values: ['even', '2026-01-02T00:00:00Z', 26], key: 'k26' }
-        const expected = rows
-          .filter(({ row }) => row['name'] === 'even' && ['2', '3'].includes(String(row['at'])[9] as string))
-          .toSorted((a, b) => (`${a.row['at']}${a.key}` < `${b.row['at']}${b.key}` ? -1 : 1))
-          .map(({ key }) => key)
-        expect(await listed(view, { index, equal: ['even'], range })).toEqual(expected)
-        const cut = expected.indexOf('k26')
-        expect(cut).toBeGreaterThan(0)
-        expect(await listed(view, { index, equal: ['even'], range, after, limit: 4 })).toEqual(
-          expected.slice(cut + 1, cut + 5),
-        )
-        expect(await listed(view, { index, equal: ['even'], range, after, order: 'desc' })).toEqual(
-          expected.slice(0, cut).toReversed(),
-        )
-      })
-
-      test('a list says of which position it is, and gives documents with keys', async () => {
-        const row = upsert('only', { name: 'x' })
-        const view = await viewWith(row)
-        const scan: Scan = { tenant: defaultTenant, index: ['name'], equal: [], range: {}, order: 'asc', limit: 1 }
-        expect(await view.list(scan)).toEqual({ value: [{ key: 'only', doc: row.doc }], asOf: at(1) })
-        expect(await view.list({ ...scan, tenant: 'nobody' })).toEqual({ value: [], asOf: at(1) })
-      })
-    })
+    listContract(viewWith)
 
     test('who listens hears of a commit, here and in another process', async () => {
       const projected = things()
