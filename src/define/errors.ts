@@ -56,6 +56,8 @@ const catalogue = {
   // Setting up
   'setup/missing-peer': (at: { peer: string; purpose: string }) =>
     `The package ${quote(at.peer)}, which ${at.purpose} needs, is not installed. Install it: npm install ${at.peer}`,
+  'setup/invalid-option': (at: { option: string; rule: string }) =>
+    `The option ${quote(at.option)} will not do: ${at.rule}.`,
   'setup/migration-changed': (at: { name: string }) =>
     `The migration ${at.name} was applied to this database in another form than this release has. Applied migrations never change; restore the file, and put the change into a new migration.`,
 

@@ -1,9 +1,21 @@
+import { BifoldError } from '../define/index.ts'
+import { type Runtime, systemRuntime } from '../log/index.ts'
 import type { Backend } from '../project/index.ts'
 import type { Database } from './client.ts'
 import { postgresLogStorage } from './log-storage.ts'
 import { openPostgres, type PostgresOptions } from './pg-client.ts'
 import { openPglite, type PgliteOptions } from './pglite-client.ts'
+import { keepPruned } from './prune-commands.ts'
 import { postgresViewStore } from './view-store.ts'
+
+export interface BackendOptions {
+  /**
+   * For how many days it is known under which ids commands were carried out; after that, the same id is a new command.
+   * Default 30. `Infinity` keeps them for ever.
+   */
+  readonly keepCommandsDays?: number
+  readonly runtime?: Runtime
+}
 
 /**
  * Log and views in one PostgreSQL.
@@ -11,8 +23,9 @@ import { postgresViewStore } from './view-store.ts'
  * @param options.url `postgres://user@host/database`.
  * @throws `setup/missing-peer` where `pg` is not installed.
  */
-export async function postgres(options: PostgresOptions & { readonly url: string }): Promise<Backend> {
-  return backendOn(await openPostgres(options.url, options))
+export async function postgres(options: PostgresOptions & BackendOptions & { readonly url: string }): Promise<Backend> {
+  const finish = finisher(options)
+  return finish(await openPostgres(options.url, options))
 }
 
 /**
@@ -24,11 +37,31 @@ export async function postgres(options: PostgresOptions & { readonly url: string
  * @throws `setup/missing-peer` where `@electric-sql/pglite` is not installed · `embedded/directory-locked` where another
  * process has it open.
  */
-export async function embedded(options: PgliteOptions & { readonly directory?: string } = {}): Promise<Backend> {
+export async function embedded(
+  options: PgliteOptions & BackendOptions & { readonly directory?: string } = {},
+): Promise<Backend> {
   const { directory, ...rest } = options
-  return backendOn(await openPglite(directory, rest))
+  const finish = finisher(rest)
+  return finish(await openPglite(directory, rest))
 }
 
-function backendOn(database: Database): Backend {
-  return { log: postgresLogStorage(database), views: postgresViewStore(database), close: database.close }
+/** Looks at the options before anything is opened. */
+function finisher({ keepCommandsDays = 30, runtime = systemRuntime }: BackendOptions): (database: Database) => Backend {
+  if (!(keepCommandsDays > 0)) {
+    throw new BifoldError('setup/invalid-option', {
+      option: 'keepCommandsDays',
+      rule: 'it is a number of days greater than 0, or Infinity',
+    })
+  }
+  return database => {
+    const endPruning = keepPruned(database, keepCommandsDays, runtime)
+    return {
+      log: postgresLogStorage(database),
+      views: postgresViewStore(database, { runtime }),
+      close: async () => {
+        await endPruning()
+        await database.close()
+      },
+    }
+  }
 }

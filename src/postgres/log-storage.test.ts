@@ -89,12 +89,12 @@ function suite(name: string, open: () => Promise<{ database: Database; drop: () 
     test('command ids are forgotten by age, in steps, and can then be used again', async () => {
       const log = await openLog()
       for (let n = 0; n < 3; n++) await append(log, 'a', n, `c${n}`)
-      expect(await pruneCommands(database, new Date(Date.now() - 60_000))).toBe(0)
+      expect(await pruneCommands(database, 60_000)).toBe(0)
       expect((await append(log, 'a', 0, 'c0')).kind).toBe('repeated')
       await database.sql.script(`
         insert into bifold.commands
         select 'default', 'order/Pay', 'old' || n, 'h', 1, 1, 1, now() - interval '2 days' from generate_series(1, 6000) n`)
-      expect(await pruneCommands(database, new Date(Date.now() - 86_400_000))).toBe(6000)
+      expect(await pruneCommands(database, 86_400_000)).toBe(6000)
       expect((await append(log, 'a', 0, 'c0')).kind).toBe('repeated')
       expect((await append(log, 'a', 0, 'old1')).kind).toBe('appended')
     })

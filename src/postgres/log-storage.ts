@@ -106,27 +106,3 @@ function codeOf(error: unknown, database: Database, known: Anchor | undefined): 
   }
   return new BifoldError('log/storage-failed', { sqlState, problem }, { cause })
 }
-
-/**
- * Forgets what was carried out under the command ids that were last used before `olderThan`, in small transactions.
- * From then on the same id is a new command. Answers how many were forgotten.
- */
-export async function pruneCommands(database: Database, olderThan: Date): Promise<number> {
-  const chunk = 5000
-  let pruned = 0
-  for (;;) {
-    const [row] = await database.sql.query<{ readonly count: number }>(pruneStatement, [olderThan.toISOString(), chunk])
-    const count = row?.count ?? 0
-    pruned += count
-    if (count < chunk) return pruned
-  }
-}
-
-const pruneStatement = {
-  name: 'bifold_prune_commands',
-  text: `with gone as (
-      delete from bifold.commands
-       where ctid = any (array(select ctid from bifold.commands where recorded_at < $1::timestamptz limit $2))
-      returning 1)
-    select count(*) as count from gone`,
-}
