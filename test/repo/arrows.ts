@@ -9,7 +9,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   project: ['define', 'log'],
   query: ['define', 'log', 'project'],
   'stores/memory': ['define', 'log', 'project'],
-  postgres: ['define', 'log', 'project', 'query'],
+  postgres: ['define', 'log', 'project'],
   run: ['define', 'log', 'command', 'project', 'query'],
   http: ['define', 'log', 'command', 'project', 'query', 'run'],
 }
