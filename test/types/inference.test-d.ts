@@ -1,6 +1,17 @@
 // What a user writes without a type argument, and what the compiler makes of it. `tsc -p .` is the test.
 
-import { aggregate, app, type EventOf, event, events, type Listed, type NewEventOf, projection, query } from 'bifold'
+import {
+  aggregate,
+  app,
+  type EventOf,
+  event,
+  events,
+  isError,
+  type Listed,
+  type NewEventOf,
+  projection,
+  query,
+} from 'bifold'
 import type { Dispatch } from 'bifold/command'
 import type { AskQuery } from 'bifold/query'
 import { z } from 'zod'
@@ -178,3 +189,14 @@ app('shop', {
   queries: [orderById],
   events: [CustomerEvents],
 })
+
+// Errors: the code says what an error carries
+
+declare const caught: unknown
+if (isError(caught, 'command/rejected')) {
+  same<typeof caught.data.reason, string>(true)
+  // @ts-expect-error not what this code carries
+  same<typeof caught.data.position, number>(true)
+}
+// @ts-expect-error no code of the catalogue
+isError(caught, 'command/rejeted')
