@@ -164,6 +164,22 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
         expect(all.map(e => e.position)).toEqual(all.map((_, i) => i + 1))
       })
 
+      test('holds to an expected version that another process has passed', async () => {
+        const [one, two] = [await openLog(), await openLog()]
+        await appended(one, { ...place1('a'), expected: 0 })
+        await appended(one, { ...place1('a'), expected: 1 })
+        await appended(two, { ...place1('a'), expected: 2 })
+        const outcomes = await Promise.all([
+          one.append({ ...place1('b'), expected: 0 }),
+          one.append({ ...place1('a'), expected: 2 }),
+          one.append({ ...place1('c'), expected: 0 }),
+        ])
+        expect(outcomes.map(o => (o.kind === 'conflict' ? o.version : o.kind))).toEqual(['appended', 3, 'appended'])
+        await appended(one, { ...place1('a'), expected: 3 })
+        expect(await two.append({ ...place1('a'), expected: 3 })).toEqual({ kind: 'conflict', version: 4 })
+        expect((await everything(two)).map(e => e.position)).toEqual([1, 2, 3, 4, 5, 6])
+      })
+
       test('answers with a head that reads what was written', async () => {
         const log = await openLog()
         const outcome = await log.append(place1('a'))

@@ -1,11 +1,12 @@
-import type { Anchor, EncodedAppend, StreamKey } from '../log/index.ts'
+import type { Anchor, EncodedAppend } from '../log/index.ts'
 import { fingerprintOf } from '../log/index.ts'
 import type { Sql } from './client.ts'
+import { type Heads, streamText } from './stream-heads.ts'
 
 const appendBatchStatement = {
   name: 'bifold_append_batch',
   text: `select base, base_fingerprint, recorded_at, verdicts, versions
-    from bifold.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
+    from bifold.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
 }
 
 interface AppendRow {
@@ -31,14 +32,25 @@ export interface RawResult {
 }
 
 /** Appends a batch with one statement in a transaction of its own. */
-export async function appendBatch(sql: Sql, batch: readonly EncodedAppend[], known: Anchor): Promise<RawResult> {
-  const [row] = await sql.query<AppendRow>(appendBatchStatement, parametersOf(batch, known))
+export async function appendBatch(
+  sql: Sql,
+  batch: readonly EncodedAppend[],
+  known: Anchor,
+  heads: Heads,
+): Promise<RawResult> {
+  const [row] = await sql.query<AppendRow>(appendBatchStatement, parametersOf(batch, known, heads))
   if (row === undefined) throw new Error('append_batch answered no row')
-  return resultOf(batch, row)
+  const result = resultOf(batch, row)
+  heads.learn(
+    batch,
+    result.verdicts.map(verdict => (verdict.kind === 'repeated' ? undefined : verdict.version)),
+    result.head,
+  )
+  return result
 }
 
 /** Columns of text joined by newlines, of numbers as arrays in PostgreSQL's own notation. */
-function parametersOf(batch: readonly EncodedAppend[], known: Anchor): readonly unknown[] {
+function parametersOf(batch: readonly EncodedAppend[], known: Anchor, heads: Heads): readonly unknown[] {
   const offsets: number[] = []
   const ofAppend: number[] = []
   const inAppend: number[] = []
@@ -62,6 +74,7 @@ function parametersOf(batch: readonly EncodedAppend[], known: Anchor): readonly 
     lines(batch.map(({ stream }) => stream.category)),
     lines(batch.map(({ stream }) => stream.id)),
     integers(batch.map(({ expected }) => (expected === 'any' ? -1 : expected))),
+    integers(batch.map(append => (heads.isCertain(append, known) ? 1 : 0))),
     lines(batch.map(({ command }) => command.name)),
     lines(batch.map(({ command }) => command.id)),
     lines(batch.map(({ command }) => command.hash)),
@@ -81,10 +94,6 @@ function parametersOf(batch: readonly EncodedAppend[], known: Anchor): readonly 
     lines(events.map(({ data }) => data)),
     lines(events.map(({ metadata }) => metadata)),
   ]
-}
-
-function streamText({ tenant, category, id }: StreamKey): string {
-  return `${tenant}\n${category}\n${id}`
 }
 
 /** For each text the number, from 1, of the nearest equal one before it, or 0; `undefined` where all differ. */

@@ -4,6 +4,7 @@ import { type Database, sqlStateOf } from './client.ts'
 import { appendBatch } from './log-append.ts'
 import { holds, readAll, readHead, readOutcomes, readStream, readTypes, readVersions } from './log-read.ts'
 import { migrate } from './migrate.ts'
+import { makeHeads } from './stream-heads.ts'
 
 export interface PostgresLogOptions {
   /** A batch that takes longer is given up by the database, and sent again. Default 15000. */
@@ -13,6 +14,7 @@ export interface PostgresLogOptions {
 /** The log in PostgreSQL, over a socket or embedded. `close` leaves the database open: it may hold views too. */
 export function postgresLogStorage(database: Database, options: PostgresLogOptions = {}): LogStorage {
   const { sql } = database
+  const heads = makeHeads()
   const lane = database.lane({ statementTimeoutMs: options.batchTimeoutMs ?? 15_000, pipelined: true })
 
   /** Gives errors of the database their code. */
@@ -38,7 +40,7 @@ export function postgresLogStorage(database: Database, options: PostgresLogOptio
         }),
       ),
     appendBatch: async (batch, known) => {
-      const { recordedAt, verdicts, head } = await coded(appendBatch(lane, batch, known), known)
+      const { recordedAt, verdicts, head } = await coded(appendBatch(lane, batch, known, heads), known)
       const repeated = batch.filter((_, index) => verdicts[index]?.kind === 'repeated')
       const outcomes =
         repeated.length === 0

@@ -88,7 +88,7 @@ create table bifold_views._generations (
 
 CREATE INDEX commands_recorded_at ON bifold.commands USING brin (recorded_at);
 
-CREATE OR REPLACE FUNCTION bifold.append_batch(known_position bigint, known_fingerprint text, tenants text, categories text, stream_ids text, expected_versions bigint[], command_names text, command_ids text, command_hashes text, event_counts integer[], offsets integer[], same_streams integer[], same_commands integer[], of_append integer[], in_append integer[], event_tenants text, event_categories text, event_stream_ids text, types text, schema_versions integer[], event_ids text, tag_lists text, datas text, metadatas text, OUT base bigint, OUT base_fingerprint text, OUT recorded_at text, OUT verdicts integer[], OUT versions bigint[])
+CREATE OR REPLACE FUNCTION bifold.append_batch(known_position bigint, known_fingerprint text, tenants text, categories text, stream_ids text, expected_versions bigint[], certain integer[], command_names text, command_ids text, command_hashes text, event_counts integer[], offsets integer[], same_streams integer[], same_commands integer[], of_append integer[], in_append integer[], event_tenants text, event_categories text, event_stream_ids text, types text, schema_versions integer[], event_ids text, tag_lists text, datas text, metadatas text, OUT base bigint, OUT base_fingerprint text, OUT recorded_at text, OUT verdicts integer[], OUT versions bigint[])
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -132,19 +132,19 @@ begin
       into versions, repeated, all_hold
       from (
         select a.expected,
-               case when a.expected <> 0 or careful then
+               case when careful or a.certain = 0 then
                  coalesce((
                    select e.version from bifold.events e
                     where e.tenant = a.tenant and e.category = a.category and e.stream_id = a.stream_id
                     order by e.version desc limit 1), 0)
-               else 0 end as version,
+               else a.expected end as version,
                case when careful then
                  coalesce((
                    select true from bifold.commands c
                     where c.tenant = a.tenant and c.name = a.name and c.id = a.command), false)
                else false end as repeated
-          from unnest(tenant_list, category_list, stream_list, expected_versions, name_list, command_list)
-            as a(tenant, category, stream_id, expected, name, command)
+          from unnest(tenant_list, category_list, stream_list, expected_versions, certain, name_list, command_list)
+            as a(tenant, category, stream_id, expected, certain, name, command)
       ) as checked;
 
     if careful then
@@ -196,7 +196,7 @@ begin
       end if;
       exit;
     exception when unique_violation then
-      -- A stream that was to be new exists, or a command id is known.
+      -- A stream is beyond its expected version, or a command id is known.
       if careful then raise; end if;
       careful := true;
     end;

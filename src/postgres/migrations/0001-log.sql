@@ -80,6 +80,8 @@ $$;
 -- and the lists would be the same.
 -- event_counts, offsets: for each append how many events it has, and how many come before it in the batch.
 -- expected_versions: -1 for any.
+-- certain: 1 where the stream cannot be short of the expected version: it is 0, or the caller has seen its event in the
+-- history that known_position names. Whether the stream is beyond it, the unique index will say.
 -- same_streams, same_commands: for each append the number of the nearest one before it that has the same stream, or the
 -- same command id; 0 for none. Both null where there are none at all.
 --
@@ -92,6 +94,7 @@ create function bifold.append_batch(
   categories text,
   stream_ids text,
   expected_versions bigint[],
+  certain integer[],
   command_names text,
   command_ids text,
   command_hashes text,
@@ -159,19 +162,19 @@ begin
       into versions, repeated, all_hold
       from (
         select a.expected,
-               case when a.expected <> 0 or careful then
+               case when careful or a.certain = 0 then
                  coalesce((
                    select e.version from bifold.events e
                     where e.tenant = a.tenant and e.category = a.category and e.stream_id = a.stream_id
                     order by e.version desc limit 1), 0)
-               else 0 end as version,
+               else a.expected end as version,
                case when careful then
                  coalesce((
                    select true from bifold.commands c
                     where c.tenant = a.tenant and c.name = a.name and c.id = a.command), false)
                else false end as repeated
-          from unnest(tenant_list, category_list, stream_list, expected_versions, name_list, command_list)
-            as a(tenant, category, stream_id, expected, name, command)
+          from unnest(tenant_list, category_list, stream_list, expected_versions, certain, name_list, command_list)
+            as a(tenant, category, stream_id, expected, certain, name, command)
       ) as checked;
 
     if careful then
@@ -223,7 +226,7 @@ begin
       end if;
       exit;
     exception when unique_violation then
-      -- A stream that was to be new exists, or a command id is known.
+      -- A stream is beyond its expected version, or a command id is known.
       if careful then raise; end if;
       careful := true;
     end;

@@ -1,0 +1,43 @@
+import type { Anchor, EncodedAppend, StreamKey } from '../log/index.ts'
+
+/**
+ * The versions of the streams that this process appended to last. Where one is the version that an append expects, the
+ * database need not look it up: the event was there, and is there still as long as history is the one that is known.
+ */
+export interface Heads {
+  isCertain(append: EncodedAppend, known: Anchor): boolean
+  /** Takes the version of each append's stream after it, where it is told, and the log's head after all of them. */
+  learn(batch: readonly EncodedAppend[], versions: readonly (number | undefined)[], head: Anchor): void
+}
+
+/** One string for a stream: no part of its key can hold a newline. */
+export function streamText({ tenant, category, id }: StreamKey): string {
+  return `${tenant}\n${category}\n${id}`
+}
+
+/** @param streams how many are remembered. Default 20000. */
+export function makeHeads(streams = 20_000): Heads {
+  const versions = new Map<string, number>()
+  // What was learnt is true of histories that reach so far, and only the point that is known proves which one this is.
+  let learntAt = 0
+  return {
+    isCertain: ({ stream, expected }, known) => {
+      const version = versions.get(streamText(stream))
+      return version === undefined ? expected === 0 : version === expected && known.position >= learntAt
+    },
+    learn: (batch, after, head) => {
+      learntAt = Math.max(learntAt, head.position)
+      for (const [index, { stream }] of batch.entries()) {
+        const version = after[index]
+        if (version === undefined) continue
+        const text = streamText(stream)
+        versions.delete(text)
+        versions.set(text, version)
+      }
+      for (const oldest of versions.keys()) {
+        if (versions.size <= streams) break
+        versions.delete(oldest)
+      }
+    },
+  }
+}
