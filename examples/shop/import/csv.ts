@@ -39,8 +39,9 @@ export async function readCsv<Columns extends Record<string, Field<unknown>>>(
   })
   return lines.map(({ record, line }) => {
     if (record.length !== names.length) {
-      const problem = `it has ${record.length} fields where the header has ${names.length}`
-      throw new InputError('import/malformed-line', { file, line, problem })
+      const problem = `the line has ${record.length} fields where the header has ${names.length}`
+      const column = names[Math.min(record.length, names.length - 1)] ?? ''
+      throw new InputError('import/malformed-line', { file, line, column, problem })
     }
     const row: Record<string, unknown> = { line }
     for (const { column, field, index } of fields) {
@@ -57,15 +58,25 @@ export async function readCsv<Columns extends Record<string, Field<unknown>>>(
 async function contentOf(folder: string, file: string): Promise<Buffer> {
   const content = await readFile(join(folder, file)).catch(() => undefined)
   if (content === undefined) throw new InputError('import/missing-file', { file })
-  if (!isUtf8(content)) {
-    const lines = content.toString('latin1').split('\n')
-    const line = 1 + lines.findIndex(text => !isUtf8(Buffer.from(text, 'latin1')))
-    throw new InputError('import/malformed-line', { file, line, problem: 'it is not UTF-8 text' })
-  }
+  if (!isUtf8(content)) throw notUtf8(file, content)
   return content
 }
 
-function linesOf(file: string, content: Buffer): readonly Line[] {
+/** The separators are the same bytes in Latin-1, in which any bytes are text: so the place can be told. */
+function notUtf8(file: string, content: Buffer): InputError {
+  const [header, ...lines] = linesOf(file, content.toString('latin1'))
+  const isBroken = (text: string): boolean => !isUtf8(Buffer.from(text, 'latin1'))
+  const broken = lines.find(({ record }) => record.some(isBroken))
+  const column = header?.record[broken?.record.findIndex(isBroken) ?? 0] ?? ''
+  return new InputError('import/malformed-line', {
+    file,
+    line: broken?.line ?? 1,
+    column,
+    problem: 'the bytes are not UTF-8',
+  })
+}
+
+function linesOf(file: string, content: Buffer | string): readonly Line[] {
   const lines: Line[] = []
   // The parser says on which line a record ends, and an error on which line it gave up: with line breaks in quotes,
   // both are further down than where the record begins, which is behind the one before it.
@@ -80,6 +91,9 @@ function linesOf(file: string, content: Buffer): readonly Line[] {
     return lines
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
-    throw new InputError('import/malformed-line', { file, line: ended + 1, problem: `it is not CSV (${error.code})` })
+    const place = Number((error as unknown as { readonly column?: number }).column ?? 0)
+    const column = lines[0]?.record[place] ?? String(place + 1)
+    const problem = `it is not CSV (${error.code})`
+    throw new InputError('import/malformed-line', { file, line: ended + 1, column, problem })
   }
 }

@@ -89,32 +89,32 @@ describe('what is wrong is named by file, line and column', () => {
   test('a line with too few fields, and one with too many', async () => {
     expect(await errorOf(changed(items, ',8,1.1', ',8'))).toMatchObject({
       code: 'import/malformed-line',
-      data: { file: items, line: 4 },
+      data: { file: items, line: 4, column: 'freight_value' },
     })
     expect(await errorOf(changed(items, ',8,1.1', ',8,1.1,0'))).toMatchObject({
       code: 'import/malformed-line',
-      data: { file: items, line: 4 },
+      data: { file: items, line: 4, column: 'freight_value' },
     })
   })
 
   test('an empty line between others', async () => {
     expect(await errorOf(changed(items, '\no-2', '\n\no-2'))).toMatchObject({
       code: 'import/malformed-line',
-      data: { file: items, line: 4 },
+      data: { file: items, line: 4, column: 'order_item_id' },
     })
   })
 
   test('a quote that is never closed', async () => {
     expect(await errorOf(changed(customers, 'andre, centro"', 'andre, centro'))).toMatchObject({
       code: 'import/malformed-line',
-      data: { file: customers, line: 3 },
+      data: { file: customers, line: 3, column: 'customer_city' },
     })
   })
 
   test('a quote in the middle of a field', async () => {
     expect(await errorOf(changed(customers, 'c-3,ana', 'c-3,a"na'))).toMatchObject({
       code: 'import/malformed-line',
-      data: { file: customers, line: 4 },
+      data: { file: customers, line: 4, column: 'customer_unique_id' },
     })
   })
 
@@ -123,7 +123,7 @@ describe('what is wrong is named by file, line and column', () => {
     const bytes = Buffer.concat([Buffer.from(before), Buffer.from([0x73, 0xe3, 0x6f]), Buffer.from(`,SP\n2${after}`)])
     expect(await errorOf({ [customers]: bytes })).toMatchObject({
       code: 'import/malformed-line',
-      data: { file: customers, line: 2 },
+      data: { file: customers, line: 2, column: 'customer_city' },
     })
   })
 

@@ -7,8 +7,8 @@ const catalogue = {
   'import/missing-file': (at: { file: string }) => `${at.file}: the file is missing or cannot be read.`,
   'import/missing-column': (at: { file: string; line: number; column: string }) =>
     `${at.file}, line ${at.line}: the column "${at.column}" is missing.`,
-  'import/malformed-line': (at: { file: string; line: number; problem: string }) =>
-    `${at.file}, line ${at.line}: ${at.problem}.`,
+  'import/malformed-line': (at: { file: string; line: number; column: string; problem: string }) =>
+    `${at.file}, line ${at.line}, column "${at.column}": ${at.problem}.`,
   'import/malformed-value': (at: { file: string; line: number; column: string; problem: string }) =>
     `${at.file}, line ${at.line}, column "${at.column}": ${at.problem}.`,
   'import/unknown-reference': (at: { file: string; line: number; column: string; target: string }) =>
