@@ -20,6 +20,7 @@ import {
   listedOf,
   listQuery,
 } from './view-read.ts'
+import { snapshotVerb } from './view-snapshot.ts'
 
 export interface PostgresViewStoreOptions {
   /** The shortest time between two notifications to other processes that views have moved. Default 5. */
@@ -62,6 +63,7 @@ function openView(database: Database, shape: ViewShape, generation: number, noti
   const table = tableNameOf(name, generation)
   const commit = commitVerb(name, generation, table, shape.columns)
   const get = getStatement(table)
+  const snapshot = snapshotVerb(database, { projection: name, generation, table }, shape.columns)
 
   async function ask<Row>(sql: Sql, statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
     try {
@@ -107,11 +109,20 @@ function openView(database: Database, shape: ViewShape, generation: number, noti
       const row = await one<ListRow>(database.reader, statement, values)
       return readOf(row, listedOf(row))
     },
+    // An error of whoever reads passes as it is; one of the database gets its code.
+    snapshot: read =>
+      snapshot(read).catch(error => {
+        throw isOfDatabase(database, error) ? coded(database, name, error) : error
+      }),
   }
 }
 
 function readOf<T>({ position, fingerprint }: Anchor, value: T): Read<T> {
   return { value, asOf: { position, fingerprint } }
+}
+
+function isOfDatabase(database: Database, error: unknown): boolean {
+  return sqlStateOf(error) !== undefined || database.isConnectionLost(error)
 }
 
 /** The database's own message may quote what is stored; its code says what happened. */

@@ -1,4 +1,5 @@
 export type { Backend } from './backend.ts'
+export { differingColumns } from './differing-columns.ts'
 export { scalarProblem, textProblem } from './encode-row.ts'
 export type { ProjectorLimits } from './limits.ts'
 export { compareScalars, compareText, timestampProblem } from './order.ts'
@@ -12,6 +13,9 @@ export type {
   RowKey,
   Scalar,
   Scan,
+  ShardCheckpoint,
+  Snapshot,
+  StoredRow,
   Upsert,
   View,
   ViewCommit,

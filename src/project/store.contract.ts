@@ -5,6 +5,7 @@ import { defaultTenant, origin } from '../log/index.ts'
 import type { Scan, Upsert, View, ViewStore } from './store.ts'
 import { rowId } from './store.ts'
 import { listContract, listed } from './store-lists.contract.ts'
+import { snapshotContract } from './store-snapshot.contract.ts'
 import { at, keysOf, newName, oddStrings, plain, Things, things, upsert } from './things.contract.ts'
 import { viewShapeOf } from './view-shape.ts'
 
@@ -276,6 +277,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
     })
 
     listContract(viewWith)
+    snapshotContract(() => tested.store, viewWith)
 
     test('who listens hears of a commit, here and in another process', async () => {
       const projected = things()

@@ -43,6 +43,11 @@ export interface View {
   get(keys: readonly RowKey[]): Promise<Read<readonly (string | null)[]>>
   /** Rows in the order of an index, each with its key: a cursor begins behind one. */
   list(scan: Scan): Promise<Read<readonly ListedDoc[]>>
+  /**
+   * Hands `read` all rows and all checkpoints as one snapshot has them, which lasts as long as `read` does. Whoever reads
+   * takes what it needs and ends: an embedded database does nothing else meanwhile.
+   */
+  snapshot<T>(read: (snapshot: Snapshot) => Promise<T>): Promise<T>
   /** The store's own client, restricted to reading, for `native` queries; `undefined` where it has none. */
   readonly native?: NativeReader
 }
@@ -85,6 +90,25 @@ export interface Read<T> {
   readonly value: T
   /** The view contains every event up to here, and none after it. */
   readonly asOf: Anchor
+}
+
+/** A generation as it is at one moment. */
+export interface Snapshot {
+  /** Of every shard, in the order of their numbers. A view's rows are those that its events up to here make. */
+  readonly checkpoints: readonly ShardCheckpoint[]
+  /** All rows, tenant by tenant and key by key in the order of `compareText`, a bounded number at a time. Can be read once. */
+  readonly pages: AsyncIterable<readonly StoredRow[]>
+}
+
+export interface ShardCheckpoint extends Checkpoint {
+  readonly shard: number
+}
+
+export interface StoredRow extends RowKey {
+  readonly position: number
+  readonly doc: string
+  /** The columns whose value is not the document's. Queries along an index would miss such a row, or find it in a wrong place. */
+  readonly differing: readonly string[]
 }
 
 export interface ListedDoc {

@@ -4,10 +4,12 @@ import {
   type Checkpoint,
   compareScalars,
   compareText,
+  differingColumns,
   type ListedDoc,
   rowId,
   type Scalar,
   type Scan,
+  type StoredRow,
   sameColumns,
   type Upsert,
   type View,
@@ -81,9 +83,32 @@ function makeGeneration({ projection, columns }: ViewShape, generation: number, 
       return 'committed'
     },
     get: async keys => ({ asOf: asOf(), value: keys.map(key => rows.get(rowId(key))?.doc ?? null) }),
+    snapshot: async read => {
+      const claimed = [...checkpoints].map(([shard, checkpoint]) => ({ shard, ...checkpoint }))
+      return read({
+        checkpoints:
+          claimed.length > 0 ? claimed.toSorted((a, b) => a.shard - b.shard) : [{ shard: 0, ...checkpointOf(0) }],
+        pages: pagesOf([...rows.values()], columns),
+      })
+    },
     list: async scan => ({ asOf: asOf(), value: scanned([...rows.values()], columns, scan) }),
   }
   return { version: projection.version, columns, view }
+}
+
+const pageRows = 1000
+
+async function* pagesOf(rows: readonly Upsert[], columns: readonly Column[]): AsyncGenerator<readonly StoredRow[]> {
+  const sorted = rows.toSorted((a, b) => compareText(a.tenant, b.tenant) || compareText(a.key, b.key))
+  for (let at = 0; at < sorted.length; at += pageRows) {
+    yield sorted.slice(at, at + pageRows).map(({ tenant, key, position, row, doc }) => ({
+      tenant,
+      key,
+      position,
+      doc,
+      differing: differingColumns(columns, row, doc),
+    }))
+  }
 }
 
 /** What a scan means: the rows of the tenant that lie in its bounds, in the order of the index and then of their keys. */
