@@ -1,7 +1,7 @@
 import type { Anchor, EncodedAppend } from '../log/index.ts'
 import { fingerprintOf } from '../log/index.ts'
 import type { Sql } from './client.ts'
-import { type Heads, streamText } from './stream-heads.ts'
+import { type Heads, type StreamText, streamText } from './stream-heads.ts'
 
 const appendBatchStatement = {
   name: 'bifold_append_batch',
@@ -38,11 +38,12 @@ export async function appendBatch(
   known: Anchor,
   heads: Heads,
 ): Promise<RawResult> {
-  const [row] = await sql.query<AppendRow>(appendBatchStatement, parametersOf(batch, known, heads))
+  const streams = batch.map(append => streamText(append.stream))
+  const [row] = await sql.query<AppendRow>(appendBatchStatement, parametersOf(batch, streams, known, heads))
   if (row === undefined) throw new Error('append_batch answered no row')
   const result = resultOf(batch, row)
   heads.learn(
-    batch,
+    streams,
     result.verdicts.map(verdict => (verdict.kind === 'repeated' ? undefined : verdict.version)),
     result.head,
   )
@@ -50,7 +51,12 @@ export async function appendBatch(
 }
 
 /** Columns of text joined by newlines, of numbers as arrays in PostgreSQL's own notation. */
-function parametersOf(batch: readonly EncodedAppend[], known: Anchor, heads: Heads): readonly unknown[] {
+function parametersOf(
+  batch: readonly EncodedAppend[],
+  streams: readonly StreamText[],
+  known: Anchor,
+  heads: Heads,
+): readonly unknown[] {
   const offsets: number[] = []
   const ofAppend: number[] = []
   const inAppend: number[] = []
@@ -64,7 +70,7 @@ function parametersOf(batch: readonly EncodedAppend[], known: Anchor, heads: Hea
       inAppend.push(number)
     }
   }
-  const sameStreams = earlier(batch.map(({ stream }) => streamText(stream)))
+  const sameStreams = earlier(streams)
   const sameCommands = earlier(batch.map(({ stream, command }) => lines([stream.tenant, command.name, command.id])))
   const noneTwice = sameStreams === undefined && sameCommands === undefined
   return [
@@ -74,7 +80,12 @@ function parametersOf(batch: readonly EncodedAppend[], known: Anchor, heads: Hea
     lines(batch.map(({ stream }) => stream.category)),
     lines(batch.map(({ stream }) => stream.id)),
     integers(batch.map(({ expected }) => (expected === 'any' ? -1 : expected))),
-    integers(batch.map(append => (heads.isCertain(append, known) ? 1 : 0))),
+    integers(
+      batch.map(({ events, expected }, index) => {
+        // One without events meets no unique index that would say that its stream is beyond the version.
+        return events.length > 0 && heads.isCertain(streams[index] ?? '', expected, known) ? 1 : 0
+      }),
+    ),
     lines(batch.map(({ command }) => command.name)),
     lines(batch.map(({ command }) => command.id)),
     lines(batch.map(({ command }) => command.hash)),
