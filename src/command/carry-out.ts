@@ -176,7 +176,9 @@ const maxPauseMs = 500
 async function pause(runtime: Runtime, conflicts: number): Promise<void> {
   if (conflicts === 1) return
   const upToMs = Math.min(firstPauseMs * 2 ** (conflicts - 2), maxPauseMs)
+  const mayEnd = runtime.stayAlive()
   await new Promise<void>(resolve => {
     runtime.after(Math.ceil(runtime.random() * upToMs), resolve)
   })
+  mayEnd()
 }

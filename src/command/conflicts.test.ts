@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Account, bank } from '../../test/support/bank.ts'
@@ -29,6 +31,21 @@ describe('commands that meet', () => {
     )
     expect(await codeOf(both[0]!.dispatch(Account, 'a', 'Withdraw', { amount: 101 }))).toBe('command/rejected')
     expect(await both[1]?.dispatch(Account, 'a', 'Withdraw', { amount: 100 })).toMatchObject({ version: 102 })
+  })
+
+  test('keep the process alive between two attempts', async () => {
+    const from = (path: string) => new URL(path, import.meta.url).href
+    const program = `
+      import { bank } from '${from('../../test/support/bank.ts')}'
+      import { createLog, memoryLogStorage, systemRuntime } from '${from('../log/index.ts')}'
+      import { createDispatcher } from '${from('./index.ts')}'
+      const log = await createLog(memoryLogStorage(), { eventTypes: bank.eventTypes })
+      const losing = { ...log, append: async () => ({ kind: 'conflict', version: 0 }) }
+      const runtime = { ...systemRuntime, random: () => 1 }
+      const { dispatchByName } = createDispatcher({ app: bank, log: losing, runtime, attempts: 4 })
+      dispatchByName('account', 'a', 'OpenAccount', { owner: 'Ada' }).catch(error => console.log(error.code))`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+    expect(stdout.trim()).toBe('command/conflict')
   })
 
   test('again and again end in a conflict that says how often', async () => {

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { type Runtime, systemRuntime } from '../log/index.ts'
 import { createWaits } from './waits.ts'
@@ -114,4 +116,15 @@ test('closing ends every wait', async () => {
   await expect(waits.until(4, 1000)).rejects.toMatchObject({ code: 'query/closed' })
   await systemRuntime.turn()
   expect(timers()).toBe(0)
+})
+
+test('a process does not end while somebody waits, though nothing else is open', async () => {
+  const program = `
+    import { createWaits } from '${new URL('./waits.ts', import.meta.url).href}'
+    import { systemRuntime as runtime } from '${new URL('../log/index.ts', import.meta.url).href}'
+    const waits = createWaits({ runtime, look: async () => 0 })
+    waits.until(1, 100).then(there => console.log('waited', there))`
+  const node = promisify(execFile)
+  const { stdout } = await node(process.execPath, ['--input-type=module', '-e', program])
+  expect(stdout.trim()).toBe('waited false')
 })

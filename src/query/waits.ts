@@ -33,6 +33,8 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
   let looking = false
   let lookAgain = false
   let cancelPoll = (): void => undefined
+  // Waiting is nothing but timers, which keep no process alive.
+  let mayEnd = (): void => undefined
   let closed = false
 
   const saw = (position: Position): void => {
@@ -70,7 +72,9 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
         const end = (): void => {
           cancelTimeout()
           waiting.delete(waiter)
-          if (waiting.size === 0) cancelPoll()
+          if (waiting.size > 0) return
+          cancelPoll()
+          mayEnd()
         }
         const waiter: Waiter = {
           position,
@@ -84,7 +88,9 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
           },
         }
         waiting.add(waiter)
-        if (waiting.size === 1) moved()
+        if (waiting.size > 1) return
+        mayEnd = runtime.stayAlive()
+        moved()
       })
     },
     reached: () => reached,
