@@ -54,6 +54,8 @@ export async function commitBatch(
     case 'failed': {
       if (!isError(sent.error, 'log/document-refused') || batch.length === 1) {
         for (const { reject } of batch) reject(sent.error)
+        // What others appended meanwhile was left to be handed over with this batch.
+        context.onBatch([], context.history.known())
         return isError(sent.error, 'log/rewound') ? sent.error : undefined
       }
       // Something in it will not do, and the database does not say what: halve, so that it fails alone.

@@ -5,6 +5,7 @@ import { events } from '../define/index.ts'
 import { createLog } from './create-log.ts'
 import { type Anchor, type EventLog, origin } from './log.ts'
 import { memoryLogStorage } from './memory.ts'
+import { systemRuntime } from './runtime.ts'
 import type { LogStorage } from './storage.ts'
 
 const Orders = events('order', { OrderPlaced: z.object({ n: z.number() }), OrderSent: z.object({}) })
@@ -96,4 +97,42 @@ test('a wake-up that is lost costs one poll', async () => {
   const reader = tail(log, 20, 100)
   for (let n = 1; n <= 20; n++) await append(other, n)
   expect(await reader).toEqual(upTo(20))
+})
+
+test('a reader from another history spoils no read of the others', async () => {
+  const shared = memoryLogStorage()
+  let answer = (): void => undefined
+  const gate = new Promise<void>(resolve => {
+    answer = resolve
+  })
+  const slow: LogStorage = { ...shared, read: (...args) => gate.then(() => shared.read(...args)) }
+  const log = await createLog(slow, { eventTypes })
+  await append(log, 1)
+  const { through } = await log.read(origin)
+  const strange = log.read({ position: 7, fingerprint: 'feedfeedfeed' })
+  await append(await createLog(shared, { eventTypes }), 2)
+  const ours = log.read(through)
+  answer()
+  await expect(strange).rejects.toMatchObject({ code: 'log/rewound' })
+  expect((await ours).events.map(({ position }) => position)).toEqual([2])
+})
+
+test('what was noticed while a batch was under way is read, though the batch failed', async () => {
+  const shared = memoryLogStorage()
+  let fail = (): void => undefined
+  const failing: LogStorage = {
+    ...shared,
+    appendBatch: () => new Promise((_, reject) => (fail = () => reject(new Error('refused')))),
+  }
+  const log = await createLog(failing, { eventTypes, minPollMs: 2 ** 30, maxPollMs: 2 ** 30 })
+  const other = await createLog(shared, { eventTypes })
+  expect((await log.read(origin)).atHead).toBe(true)
+  const refused = append(log, 1).catch((error: unknown) => error)
+  const reader = tail(log, 1, 10)
+  await systemRuntime.turn()
+  await systemRuntime.turn()
+  await append(other, 2)
+  fail()
+  await refused
+  expect(await reader).toEqual([1])
 })

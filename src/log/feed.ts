@@ -1,4 +1,4 @@
-import { BifoldError } from '../define/index.ts'
+import { BifoldError, isError } from '../define/index.ts'
 import type { Held } from './decode.ts'
 import type { History } from './history.ts'
 import type { LogLimits } from './limits.ts'
@@ -68,7 +68,14 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
 
   /** Reads what follows the window, once for all who ask meanwhile. */
   const refresh = (from: Anchor): Promise<void> => {
-    refreshing ??= readBehind(from).finally(() => {
+    if (refreshing !== undefined) {
+      // A reader from another history is refused alone: who waited with it looks again.
+      return refreshing.catch(error => {
+        if (isError(error, 'log/rewound')) return refresh(from)
+        throw error
+      })
+    }
+    refreshing = readBehind(from).finally(() => {
       refreshing = undefined
     })
     return refreshing
@@ -82,7 +89,7 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
       window.extend(page.events.map(hold))
       if (!page.atHead) behind = true
     } catch (error) {
-      behind = true
+      fallBehind()
       throw error
     }
     wake(false)
