@@ -42,7 +42,7 @@ export function makeRowCheck(projection: AnyProjection, columns: readonly Column
       }
     }
     const { issues } = check(projection.state, row)
-    return issues === undefined ? { row } : { issues }
+    return issues === undefined ? { row: frozen(row) } : { issues }
   }
 }
 
@@ -53,7 +53,18 @@ export function encodeRow(row: Row): string {
 
 /** Reads a row from its document. */
 export function decodeRow(doc: string): Row {
-  return JSON.parse(doc)
+  return frozen(JSON.parse(doc) as Row)
+}
+
+/**
+ * Freezes all of a row, so that a fold that changes the row it is given throws at once: a change by an event that fails
+ * would be written with the events before it, and made again when the event is tried again.
+ */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const inner of Object.values(value)) frozen(inner)
+  return value
 }
 
 function refused(path: string, message: string): CheckedRow {

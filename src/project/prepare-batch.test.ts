@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { events, projection, type RecordedEvent } from '../define/index.ts'
+import { type AnyProjection, events, projection, type RecordedEvent } from '../define/index.ts'
 import { origin, type Page, systemRuntime } from '../log/index.ts'
 import { makeFolding } from './fold.ts'
 import { type BatchContext, prepareBatch } from './prepare-batch.ts'
@@ -23,6 +23,7 @@ const Counts = projection('counts', {
 
 function context(
   cacheBytes = 10_000,
+  of: AnyProjection = Counts,
 ): BatchContext & { readonly loads: string[][]; readonly stored: Map<string, string> } {
   const stored = new Map<string, string>()
   const loads: string[][] = []
@@ -30,7 +31,7 @@ function context(
     loads.push(keys.map(({ key }) => key))
     return new Map(keys.map(rowId).flatMap(id => (stored.has(id) ? [[id, stored.get(id) as string]] : [])))
   }
-  const folding = makeFolding(viewShapeOf(Counts))
+  const folding = makeFolding(viewShapeOf(of))
   return {
     folding,
     view: { load },
@@ -115,4 +116,30 @@ test('what lies behind an event that fails is not written, and the batch ends be
   expect(batch.deletes).toEqual([])
   const nothing = await prepareBatch(page(3, ['Failed', 'a'], ['Happened', 'b']), batch.to, failing)
   expect(nothing).toMatchObject({ to: batch.to, upserts: [], deletes: [] })
+})
+
+test('a fold that changes the row it is given is stopped there, and nothing of it is written', async () => {
+  const changing = projection('changing', {
+    from: [Things],
+    state: z.object({ n: z.int(), list: z.array(z.int()) }),
+    on: {
+      Happened: row => ({ n: (row?.n ?? 0) + 1, list: [...(row?.list ?? []), 1] }),
+      Failed: row => {
+        row?.list.push(2)
+        throw new Error('failed')
+      },
+      Ended: row => Object.assign(row ?? { n: 0, list: [] }, { n: 100 }),
+    },
+  })
+  const doc = '{"n":1,"list":[1]}'
+  const thrown = 'TypeError'
+  for (const type of ['Failed', 'Ended']) {
+    const known = context(10_000, changing)
+    known.stored.set(rowId({ tenant: 'default', key: 'b' }), doc)
+    const batch = await prepareBatch(page(1, ['Happened', 'a'], [type, 'a']), origin, known)
+    expect(batch).toMatchObject({ to: { position: 1 }, failure: { error: { data: { part: 'on', error: thrown } } } })
+    expect(batch.upserts.map(upsert => upsert.doc)).toEqual([doc])
+    const loaded = await prepareBatch(page(3, [type, 'b']), { position: 2, fingerprint: '' }, known)
+    expect(loaded).toMatchObject({ upserts: [], failure: { error: { data: { error: thrown } } } })
+  }
 })
