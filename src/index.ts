@@ -37,6 +37,7 @@ export {
   type Rejection,
   reject,
   type Schema,
+  type SnapshotPolicy,
   type TypeOf,
   type Version,
 } from './define/index.ts'

@@ -1,4 +1,4 @@
-import { app, events, projection, query } from 'bifold'
+import { aggregate, app, events, projection, query, reject } from 'bifold'
 import { z } from 'zod'
 
 /** One kind of event, about 200 bytes of JSON. */
@@ -18,6 +18,42 @@ const Balance = z.object({
   currency: z.string(),
   reference: z.string(),
 })
+
+/** An account's balance as a write model: of each account's deposits, states kept or not. */
+export function tellersApp(snapshot?: { readonly every: number }) {
+  const Account = aggregate(AccountEvents, {
+    initial: (): AccountState => ({ balance: 0, deposits: 0, currency: '', reference: '' }),
+    evolve: {
+      Deposited: ({ balance, deposits }, { data: { amount, currency, reference } }) => ({
+        balance: balance + amount,
+        deposits: deposits + 1,
+        currency,
+        reference,
+      }),
+    },
+    commands: {
+      Deposit: {
+        input: z.object({ n: z.int() }),
+        decide: (_, { n }) => [AccountEvents.Deposited(depositOf(n))],
+      },
+      /** Nothing to do: what it costs is to know the state. */
+      Audit: {
+        input: z.object({ deposits: z.int() }),
+        decide: (account, { deposits }) =>
+          account.deposits === deposits ? [] : reject('unbalanced', `There are ${account.deposits} deposits`),
+      },
+    },
+    ...(snapshot === undefined ? {} : { snapshot }),
+  })
+  return { app: app('tellers', { aggregates: [Account] }), Account }
+}
+
+interface AccountState {
+  readonly balance: number
+  readonly deposits: number
+  readonly currency: string
+  readonly reference: string
+}
 
 /** A row for each account: as many rows as streams. Under a name of its own, so that it can be built anew. */
 export function accountsApp(name = 'balances') {

@@ -8,6 +8,7 @@ import { lag } from './lag.ts'
 import { live } from './live.ts'
 import { optionsFrom } from './options.ts'
 import { reads } from './reads.ts'
+import { snapshots } from './snapshots.ts'
 
 const benches: ReadonlyMap<string, Bench> = new Map([
   ['append', append],
@@ -15,6 +16,7 @@ const benches: ReadonlyMap<string, Bench> = new Map([
   ['catch-up', catchUp],
   ['lag', lag],
   ['reads', reads],
+  ['snapshots', snapshots],
 ])
 
 const usage = `Usage: npm run bench -- NAME [--quick] [--json FILE]

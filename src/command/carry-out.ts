@@ -2,7 +2,8 @@ import { BifoldError, type DecisionContext, type Metadata, type NewEvent, type V
 import { type Anchor, type CommandKey, type EventLog, type Runtime, type StreamKey, tokenOf } from '../log/index.ts'
 import { type Decision, decide, type Plan } from './decide.ts'
 import type { Dispatched } from './dispatch.ts'
-import { type Folded, fold, initialOf } from './fold.ts'
+import { type Folded, fold, initialOf, restored } from './fold.ts'
+import { isDue, type Snapshots, snapshotVersionOf } from './snapshots.ts'
 import type { States } from './states.ts'
 
 /** What it takes to carry out a command. */
@@ -10,6 +11,7 @@ export interface Engine {
   readonly log: EventLog
   readonly runtime: Runtime
   readonly states: States
+  readonly snapshots: Snapshots
   readonly attempts: number
   readonly pageEvents: number
 }
@@ -73,7 +75,15 @@ export async function carryOut(engine: Engine, job: Job): Promise<Dispatched> {
       if (outcome.kind === 'appended') {
         const before = folded
         if (outcome.version > 0) {
-          states.keep(streamName, () => fold(plan.aggregate, before, outcome.events), epoch)
+          let after: Folded | undefined
+          const foldLater = (): Folded => {
+            after ??= fold(plan.aggregate, before, outcome.events)
+            return after
+          }
+          states.keep(streamName, foldLater, epoch)
+          if (isDue(plan.aggregate, before.version, outcome.version)) {
+            engine.snapshots.offer(stream, streamName, plan.aggregate, foldLater)
+          }
         }
         return answer(log, outcome, outcome.version, outcome.head, false)
       }
@@ -153,16 +163,36 @@ const nothing = { events: [] }
 
 /** The state with everything that is in the stream after it. */
 async function readOn(engine: Engine, job: Job, from: Folded, epoch: number): Promise<Folded> {
-  const { log, states, pageEvents } = engine
-  let folded = from
-  for (;;) {
+  const { log, states, snapshots, pageEvents } = engine
+  const { aggregate } = job.plan
+  const first = from.version === 0 && aggregate.snapshot !== undefined ? await readFirst(engine, job, from) : undefined
+  let folded = first?.folded ?? from
+  let isWhole = first?.isWhole ?? false
+  while (!isWhole) {
     const events = await log.readStream(job.stream, { fromVersion: folded.version + 1, maxEvents: pageEvents })
-    folded = fold(job.plan.aggregate, folded, events)
-    if (events.length < pageEvents) break
+    folded = fold(aggregate, folded, events)
+    isWhole = events.length < pageEvents
+  }
+  // So much had to be folded that a state should have been kept: it was not, or of another snapshot version.
+  if (isDue(aggregate, 0, folded.version - (first?.keptVersion ?? from.version))) {
+    snapshots.offer(job.stream, job.streamName, aggregate, folded)
   }
   // A stream without events is not held: anybody can name any number of them.
   if (folded.version > 0) states.keep(job.streamName, folded, epoch)
   return folded
+}
+
+/** The state that was kept, with the first events after it. */
+async function readFirst({ log, pageEvents }: Engine, { plan, stream }: Job, from: Folded) {
+  const options = { snapshotVersion: snapshotVersionOf(plan.aggregate), maxEvents: pageEvents }
+  const { snapshot, events } = await log.readFromSnapshot(stream, options)
+  const kept = snapshot === undefined ? from : restored(snapshot)
+  if (kept === undefined) return undefined
+  return {
+    folded: fold(plan.aggregate, kept, events),
+    keptVersion: kept.version,
+    isWhole: events.length < pageEvents,
+  }
 }
 
 const firstPauseMs = 4

@@ -4,6 +4,7 @@ import { carryOut, type Engine, type Job } from './carry-out.ts'
 import type { Plan } from './decide.ts'
 import type { Dispatch, Dispatched, DispatchOptions } from './dispatch.ts'
 import { payloadHash } from './payload-hash.ts'
+import { createSnapshots, warnOnce } from './snapshots.ts'
 import { createStates } from './states.ts'
 import { createTurns } from './turns.ts'
 
@@ -19,6 +20,10 @@ export interface DispatcherOptions {
   readonly maxPending?: number
   /** Events that are read at once when a stream is loaded. Default 1000. */
   readonly pageEvents?: number
+  /** Streams whose state may wait to be kept (`snapshot` of an aggregate); more are let go. Default 1000. */
+  readonly maxPendingSnapshots?: number
+  /** Hears of states that could not be kept. Default: a warning of the process, once for each aggregate. */
+  readonly onSnapshotFailed?: (error: BifoldError<'command/snapshot-failed'>) => void
 }
 
 /** The command side of an app. */
@@ -42,9 +47,11 @@ export interface Dispatcher {
  */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { app, log, runtime, cacheStates = 10_000, attempts = 10, maxPending = 10_000, pageEvents = 1000 } = options
+  const { maxPendingSnapshots = 1000, onSnapshotFailed = warnOnce() } = options
   const plans = plansOf(app)
   const states = createStates(cacheStates)
-  const engine: Engine = { log, runtime, states, attempts, pageEvents }
+  const snapshots = createSnapshots({ log, runtime, maxPending: maxPendingSnapshots, onFailed: onSnapshotFailed })
+  const engine: Engine = { log, runtime, states, snapshots, attempts, pageEvents }
   const turns = createTurns()
   const underWay = new Map<string, { readonly hash: string; readonly outcome: Promise<Dispatched> }>()
   const endReconnect = log.onReconnect(states.clear)
@@ -103,11 +110,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
     dispatchByName: send,
     close: () => {
-      closed ??= new Promise(resolve => {
+      closed ??= new Promise<void>(resolve => {
         endReconnect()
         drained = resolve
         if (pending === 0) resolve()
-      })
+      }).then(snapshots.close)
       return closed
     },
   }

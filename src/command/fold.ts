@@ -1,5 +1,5 @@
 import { type AnyAggregate, BifoldError, type RecordedEvent, type Version } from '../define/index.ts'
-import { type Anchor, origin } from '../log/index.ts'
+import { type Anchor, origin, type Snapshot } from '../log/index.ts'
 
 /** The state of a stream at a version. */
 export interface Folded {
@@ -13,6 +13,17 @@ export interface Folded {
 /** The state of a stream without events. */
 export function initialOf(aggregate: AnyAggregate): Folded {
   return { state: frozen(aggregate.initial()), version: 0, head: origin }
+}
+
+/**
+ * The state that was kept, or `undefined` where it cannot be read: somebody else wrote into it.
+ */
+export function restored({ state, version, at }: Snapshot): Folded | undefined {
+  try {
+    return { state: frozen(JSON.parse(state) as unknown), version, head: at }
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -46,6 +46,33 @@ test('a sound app is taken as it is', () => {
   expect(app('nothing', {}).contracts).toEqual([])
 })
 
+describe('snapshots', () => {
+  const kept = (snapshot: { every: number; version?: number }, initial: () => unknown = () => ({})) => {
+    const aggregates = [{ ...Order, initial, snapshot }]
+    return app('shop', { aggregates })
+  }
+
+  test.each([{ every: 1 }, { every: 100, version: 2 }])('can be kept by the policy %j', snapshot => {
+    expect(kept(snapshot).aggregates[0]?.snapshot).toEqual(snapshot)
+  })
+
+  test.each([{ every: 0 }, { every: 1.5 }, { every: 2 ** 31 }, { every: 1, version: 0 }])(
+    'cannot be kept by the policy %j',
+    snapshot => {
+      refused(() => kept(snapshot), 'define/invalid-definition', "aggregate('order').snapshot")
+    },
+  )
+
+  test('cannot be kept of a state that JSON does not give back as it was', () => {
+    const error = refused(
+      () => kept({ every: 1 }, () => ({ at: new Map() })),
+      'define/invalid-definition',
+      "aggregate('order').snapshot",
+    )
+    expect(error.message).toContain('at at it is no plain object')
+  })
+})
+
 describe('names', () => {
   test.each(['Shop', 'my_shop', '', '-shop', 'shop-', 'my--shop', '1shop', 'x'.repeat(49)])(
     'the app cannot be called %j',

@@ -1,7 +1,8 @@
-import type { AnyAggregate } from './aggregate.ts'
+import type { AnyAggregate, SnapshotPolicy } from './aggregate.ts'
 import { type Column, columnsOf } from './columns.ts'
 import { BifoldError } from './errors.ts'
 import type { AnyEvents, EventType } from './events.ts'
+import { exactJson } from './exact-json.ts'
 import type { AnyProjection } from './projection.ts'
 import type { AnyQuery } from './query.ts'
 
@@ -112,7 +113,27 @@ function checkAggregate(aggregate: AnyAggregate): void {
     if (!types.includes(type)) throw new BifoldError('define/unknown-event', { place: `${place}.evolve`, type })
   }
   for (const command of Object.keys(aggregate.commands)) mustBePascal(`${place}.commands`, command)
+  if (aggregate.snapshot !== undefined) checkSnapshot(aggregate, aggregate.snapshot, `${place}.snapshot`)
 }
+
+function checkSnapshot({ initial }: AnyAggregate, { every, version = 1 }: SnapshotPolicy, place: string): void {
+  for (const [name, value] of Object.entries({ every, version })) {
+    if (!Number.isSafeInteger(value) || value < 1 || value > maxInteger) {
+      const problem = `${name} must be a whole number from 1 to ${maxInteger}`
+      throw new BifoldError('define/invalid-definition', { place, problem })
+    }
+  }
+  const { problem } = exactJson(initial())
+  if (problem !== undefined) {
+    throw new BifoldError('define/invalid-definition', {
+      place,
+      problem: `the initial state would not survive being written as JSON: ${problem}`,
+    })
+  }
+}
+
+/** What an `integer` of PostgreSQL holds. */
+const maxInteger = 2 ** 31 - 1
 
 function checkProjection(projection: AnyProjection, contracts: readonly AnyEvents[]): void {
   const place = placeOf(projection)

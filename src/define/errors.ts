@@ -110,6 +110,8 @@ const catalogue = {
     `The decide of ${quote(`${at.category}/${at.command}`)} returned what it may not: ${at.problem}.`,
   'command/evolve-failed': (at: { category: string; streamId: string; type: string; version: number }) =>
     `The evolve of ${quote(at.category)} threw on the event ${quote(at.type)} at version ${at.version} of the stream ${quote(at.streamId)}. Its error is the cause; states are frozen, so return a new one.`,
+  'command/snapshot-failed': (at: { category: string; streamId: string; version: number; problem: string }) =>
+    `The state of the stream ${quote(at.streamId)} of ${quote(at.category)} at version ${at.version} was not kept: ${at.problem}. No command fails of it; without a kept state the stream is folded from further back.`,
   'command/overloaded': (at: { pending: number; limit: number }) =>
     `This process carries out ${at.pending} commands at once, and takes no more than ${at.limit}. Nothing was done; send it again later.`,
 

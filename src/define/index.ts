@@ -4,6 +4,7 @@ export {
   aggregate,
   type Command,
   type DecisionContext,
+  type SnapshotPolicy,
 } from './aggregate.ts'
 export { type App, app } from './app.ts'
 export { type Column, type Columns, type ColumnType, columnsOf } from './columns.ts'
@@ -25,6 +26,7 @@ export {
   type Upcaster,
   type Version,
 } from './events.ts'
+export { type ExactJson, exactJson } from './exact-json.ts'
 export { type AnyProjection, type Projection, projection } from './projection.ts'
 export {
   type AnyQuery,

@@ -13,6 +13,7 @@ const inside: readonly ErrorCode[] = [
   'command/decide-failed',
   'command/invalid-decision',
   'command/evolve-failed',
+  'command/snapshot-failed',
   'query/failed',
   'query/wrong-store',
   'http/unreadable-input',

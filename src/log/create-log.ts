@@ -109,6 +109,17 @@ export async function createLog(storage: LogStorage, options: LogOptions): Promi
         if (page.length < wanted || events.length >= maxEvents) return events
       }
     },
+    readFromSnapshot: async (stream, { snapshotVersion, maxEvents }) => {
+      mustBeOpen()
+      checkStream(stream)
+      const { snapshot, events } = await storage.readFromSnapshot(stream, snapshotVersion, maxEvents)
+      const decoded = events.map(stored => hold(stored).decoded())
+      return snapshot === undefined ? { events: decoded } : { snapshot, events: decoded }
+    },
+    writeSnapshots: async snapshots => {
+      mustBeOpen()
+      await storage.writeSnapshots(snapshots)
+    },
     versionOf: async stream => {
       mustBeOpen()
       checkStream(stream)

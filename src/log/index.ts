@@ -12,6 +12,7 @@ export type {
   Expected,
   Page,
   ReadOptions,
+  Snapshot,
   StreamKey,
 } from './log.ts'
 export { defaultTenant, origin } from './log.ts'
@@ -21,6 +22,7 @@ export type {
   BatchResult,
   EncodedAppend,
   EncodedEvent,
+  FromSnapshot,
   LogStorage,
   StoredEvent,
   StoredOutcome,

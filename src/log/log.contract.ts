@@ -6,6 +6,7 @@ import { createLog, type LogOptions } from './create-log.ts'
 import { makeIds } from './ids.ts'
 import { type AppendRequest, type EventLog, origin, type StreamKey } from './log.ts'
 import { systemRuntime } from './runtime.ts'
+import { snapshotContract } from './snapshots.contract.ts'
 import type { EncodedAppend, LogStorage } from './storage.ts'
 
 /** Where a kind of storage keeps its log. */
@@ -66,6 +67,10 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
       await Promise.all(logs.splice(0).map(log => log.close()))
     })
     afterAll(() => place.close())
+
+    snapshotContract(openLog, (log, stream, count) =>
+      log.append({ stream, expected: 0, events: Array.from({ length: count }, () => placed('x')) }),
+    )
 
     describe('appending', () => {
       test('gives positions without gaps, and versions within each stream', async () => {

@@ -30,7 +30,7 @@ async function placeIn(database: Database, drop: () => Promise<void>): Promise<L
   await first.close()
   return {
     storage: () => postgresLogStorage(database),
-    reset: () => database.sql.script('truncate bifold.events, bifold.commands'),
+    reset: () => database.sql.script('truncate bifold.events, bifold.commands, bifold.snapshots'),
     close: async () => {
       await database.close()
       await drop()

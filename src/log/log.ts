@@ -66,6 +66,19 @@ export interface CommandOutcome {
   readonly head: Anchor
 }
 
+/** A state of a stream that was kept, so that what led to it need not be read again. */
+export interface Snapshot {
+  readonly stream: StreamKey
+  /** The version that the aggregate declared for its snapshots: what was kept under another is passed over. */
+  readonly snapshotVersion: number
+  /** The state holds the stream's events up to this one, */
+  readonly version: Version
+  /** which is this point of history. */
+  readonly at: Anchor
+  /** As JSON. */
+  readonly state: string
+}
+
 export interface Page {
   readonly events: readonly RecordedEvent[]
   /** Every event up to here is in `events`, or was passed over by the filter. */
@@ -98,6 +111,13 @@ export interface EventLog {
     stream: StreamKey,
     options?: { readonly fromVersion?: Version; readonly maxEvents?: number },
   ): Promise<readonly RecordedEvent[]>
+  /** The snapshot of a stream, where it has one of this snapshot version, and the events after it, in one round trip. */
+  readFromSnapshot(
+    stream: StreamKey,
+    options: { readonly snapshotVersion: number; readonly maxEvents: number },
+  ): Promise<{ readonly snapshot?: Snapshot; readonly events: readonly RecordedEvent[] }>
+  /** Keeps snapshots: one for each stream, never an older one in place of a newer. Each stream may be in it once. */
+  writeSnapshots(snapshots: readonly Snapshot[]): Promise<void>
   /** The version of a stream's last event, 0 where it has none. Calls that come together share one statement. */
   versionOf(stream: StreamKey): Promise<Version>
   /**

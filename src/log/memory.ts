@@ -1,6 +1,6 @@
 import { BifoldError } from '../define/index.ts'
 import { fingerprintOf, makeIds } from './ids.ts'
-import { type Anchor, origin, type StreamKey } from './log.ts'
+import { type Anchor, origin, type Snapshot, type StreamKey } from './log.ts'
 import { type Runtime, systemRuntime } from './runtime.ts'
 import type { BatchResult, EncodedAppend, LogStorage, StoredEvent, StoredOutcome, Verdict } from './storage.ts'
 
@@ -13,6 +13,7 @@ export function memoryLogStorage(runtime: Runtime = systemRuntime): LogStorage {
   const events: StoredEvent[] = []
   const streams = new Map<string, StoredEvent[]>()
   const commands = new Map<string, StoredOutcome>()
+  const snapshots = new Map<string, Snapshot>()
   const listeners = new Set<(position: number) => void>()
   let lastMs = 0
 
@@ -25,6 +26,8 @@ export function memoryLogStorage(runtime: Runtime = systemRuntime): LogStorage {
     if (!holds(anchor)) throw new BifoldError('log/rewound', { position: anchor.position })
   }
   const versionOf = (stream: StreamKey): number => streams.get(idOf(stream))?.length ?? 0
+  const isInLog = ({ stream, version, at }: Snapshot): boolean =>
+    holds(at) && streams.get(idOf(stream))?.[version - 1]?.position === at.position
 
   const appendOne = ({ stream, expected, command, events: added }: EncodedAppend, recordedAt: string): Verdict => {
     const commandKey = JSON.stringify([stream.tenant, command.name, command.id])
@@ -65,6 +68,19 @@ export function memoryLogStorage(runtime: Runtime = systemRuntime): LogStorage {
     appendBatch: async (batch, known) => appendBatch(batch, known),
     readStream: async (stream, fromVersion, maxEvents) =>
       (streams.get(idOf(stream)) ?? []).slice(fromVersion - 1, fromVersion - 1 + maxEvents),
+    readFromSnapshot: async (stream, snapshotVersion, maxEvents) => {
+      const kept = snapshots.get(idOf(stream))
+      const from = kept?.snapshotVersion === snapshotVersion && isInLog(kept) ? kept.version : 0
+      const events = (streams.get(idOf(stream)) ?? []).slice(from, from + maxEvents)
+      return from === 0 || kept === undefined ? { events } : { snapshot: kept, events }
+    },
+    writeSnapshots: async added => {
+      for (const snapshot of added.filter(isInLog)) {
+        const id = idOf(snapshot.stream)
+        const kept = snapshots.get(id)
+        if (kept === undefined || !isInLog(kept) || isNewer(snapshot, kept)) snapshots.set(id, snapshot)
+      }
+    },
     versionsOf: async keys => keys.map(versionOf),
     read: async (from, types, maxEvents) => {
       mustHold(from)
@@ -87,6 +103,11 @@ export function memoryLogStorage(runtime: Runtime = systemRuntime): LogStorage {
     },
     close: async () => undefined,
   }
+}
+
+function isNewer(one: Snapshot, other: Snapshot): boolean {
+  if (one.snapshotVersion !== other.snapshotVersion) return one.snapshotVersion > other.snapshotVersion
+  return one.version > other.version
 }
 
 function idOf({ tenant, category, id }: StreamKey): string {

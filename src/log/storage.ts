@@ -1,5 +1,5 @@
 import type { Position, Version } from '../define/index.ts'
-import type { Anchor, CommandKey, Expected, StreamKey } from './log.ts'
+import type { Anchor, CommandKey, Expected, Snapshot, StreamKey } from './log.ts'
 
 /**
  * Where a log is kept. A storage moves text: it neither decodes nor validates, and all of that is written once, in
@@ -20,6 +20,16 @@ export interface LogStorage {
    */
   appendBatch(batch: readonly EncodedAppend[], known: Anchor): Promise<BatchResult>
   readStream(stream: StreamKey, fromVersion: Version, maxEvents: number): Promise<readonly StoredEvent[]>
+  /**
+   * The stream's snapshot of this snapshot version, and the events after it. One whose event is not in the stream, at
+   * that version and with that fingerprint, is of another history: it counts as none, and the events are the first.
+   */
+  readFromSnapshot(stream: StreamKey, snapshotVersion: number, maxEvents: number): Promise<FromSnapshot>
+  /**
+   * Keeps each snapshot in place of the one that its stream has, unless that is newer: of a later snapshot version, or
+   * of the same one and a later version. One of another history is neither kept nor stands in the way.
+   */
+  writeSnapshots(snapshots: readonly Snapshot[]): Promise<void>
   /** The version of each stream, in order; 0 where there is none. */
   versionsOf(streams: readonly StreamKey[]): Promise<readonly Version[]>
   /**
@@ -88,4 +98,9 @@ export interface StoredPage {
   readonly events: readonly StoredEvent[]
   readonly through: Anchor
   readonly atHead: boolean
+}
+
+export interface FromSnapshot {
+  readonly snapshot?: Snapshot
+  readonly events: readonly StoredEvent[]
 }

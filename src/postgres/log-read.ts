@@ -8,7 +8,7 @@ import {
 } from '../log/index.ts'
 import type { Sql } from './client.ts'
 
-interface EventRow {
+export interface EventRow {
   readonly position: number
   readonly tenant: string
   readonly category: string
@@ -23,7 +23,7 @@ interface EventRow {
   readonly recorded_at: string
 }
 
-function eventOf(row: EventRow): StoredEvent {
+export function eventOf(row: EventRow): StoredEvent {
   return {
     id: row.id,
     type: row.type,

@@ -31,7 +31,7 @@ function suite(name: string, open: () => Promise<{ database: Database; drop: () 
       ;({ database, drop } = await open())
       await (await openLog()).close()
     })
-    beforeEach(() => database.sql.script('truncate bifold.events, bifold.commands'))
+    beforeEach(() => database.sql.script('truncate bifold.events, bifold.commands, bifold.snapshots'))
     afterEach(async () => {
       await Promise.all(logs.splice(0).map(log => log.close()))
     })
@@ -63,6 +63,30 @@ function suite(name: string, open: () => Promise<{ database: Database; drop: () 
       await expect(idle.read(through)).rejects.toMatchObject({ code: 'log/rewound' })
       await expect(append(idle, 'a', 6)).rejects.toMatchObject({ code: 'log/rewound' })
       expect((await other.head()).position).toBe(7)
+    })
+
+    test('a snapshot of a history that was rewound is not answered from, and gives way to one of the new history', async () => {
+      const stream = { tenant: 'default', category: 'order', id: 'a' }
+      const keep = async (log: EventLog, version: number, state: string) => {
+        const [event] = await log.readStream(stream, { fromVersion: version, maxEvents: 1 })
+        const at = { position: event?.position ?? 0, fingerprint: event?.id.slice(-12) ?? '' }
+        const snapshot = { stream, snapshotVersion: 1, version, at, state }
+        await log.writeSnapshots([snapshot])
+        return snapshot
+      }
+      const read = (log: EventLog) => log.readFromSnapshot(stream, { snapshotVersion: 1, maxEvents: 9 })
+      const log = await openLog()
+      for (let n = 0; n < 5; n++) await append(log, 'a', n)
+      const old = await keep(log, 5, '"old"')
+      await database.sql.script('delete from bifold.events where position > 3')
+      const other = await openLog()
+      expect((await read(other)).events).toHaveLength(3)
+      for (let n = 0; n < 3; n++) await append(other, 'a', n)
+      expect((await read(other)).events).toHaveLength(6)
+      await other.writeSnapshots([old])
+      expect((await read(other)).snapshot).toBeUndefined()
+      await keep(other, 4, '"new"')
+      expect(await read(other)).toMatchObject({ snapshot: { version: 4, state: '"new"' }, events: [{}, {}] })
     })
 
     test('a rare type is sought in bounded steps, and found', async () => {

@@ -3,6 +3,7 @@ import type { Anchor, LogStorage, Verdict } from '../log/index.ts'
 import { type Database, sqlStateOf } from './client.ts'
 import { appendBatch } from './log-append.ts'
 import { holds, readAll, readHead, readOutcomes, readStream, readTypes, readVersions } from './log-read.ts'
+import { readFromSnapshot, writeSnapshots } from './log-snapshots.ts'
 import { migrate } from './migrate.ts'
 import { makeHeads } from './stream-heads.ts'
 
@@ -65,6 +66,9 @@ export function postgresLogStorage(database: Database, options: PostgresLogOptio
       }
     },
     readStream: (stream, fromVersion, maxEvents) => coded(readStream(sql, stream, fromVersion, maxEvents)),
+    readFromSnapshot: (stream, snapshotVersion, maxEvents) =>
+      coded(readFromSnapshot(sql, stream, snapshotVersion, maxEvents)),
+    writeSnapshots: snapshots => coded(writeSnapshots(sql, snapshots)),
     versionsOf: streams => coded(readVersions(sql, streams)),
     read: async (from, types, maxEvents) =>
       mustHold(

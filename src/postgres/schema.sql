@@ -66,6 +66,18 @@ create table bifold.pending_appends (
   constraint pending_appends_expected_version_check CHECK ((expected_version >= 0))
 );
 
+create table bifold.snapshots (
+  tenant text collate "C" not null,
+  category text collate "C" not null,
+  stream_id text collate "C" not null,
+  snapshot_version integer not null,
+  version bigint not null,
+  "position" bigint not null,
+  fingerprint text collate "C" not null,
+  state text not null,
+  constraint snapshots_pkey PRIMARY KEY (tenant, category, stream_id)
+);
+
 create table bifold_views._checkpoints (
   projection text collate "C" not null,
   generation integer not null,
@@ -364,3 +376,13 @@ comment on column bifold.pending_appends.expected_version is 'The version the st
 comment on column bifold.pending_appends.events is 'An array of {"type", "data", "schemaVersion" (1), "tags" ([]), "metadata" ({})}, at least one and at most 1000.';
 
 comment on column bifold.pending_appends.command_id is 'With command_name and the tenant it is carried out once. command_hash tells whether a repetition is the same command.';
+
+comment on table bifold.snapshots is 'The newest kept state of each long stream. Rows may be deleted at any time.';
+
+comment on column bifold.snapshots.snapshot_version is 'The version that the aggregate declared for its snapshots: states of another one are passed over.';
+
+comment on column bifold.snapshots.version is 'The state holds the stream''s events up to this one,';
+
+comment on column bifold.snapshots."position" is 'which has this position';
+
+comment on column bifold.snapshots.fingerprint is 'and this fingerprint, unless the log is of another history.';

@@ -24,7 +24,7 @@ export interface RunOptions {
   /** Default: the machine's clock, chance and scheduling. */
   readonly runtime?: Runtime
   readonly log?: Partial<LogLimits>
-  readonly commands?: Pick<DispatcherOptions, 'cacheStates' | 'attempts' | 'maxPending' | 'pageEvents'>
+  readonly commands?: Omit<DispatcherOptions, 'app' | 'log' | 'runtime'>
   readonly projections?: Partial<ProjectorLimits>
   readonly queries?: Pick<AskerOptions, 'maxPending' | 'gatherKeys' | 'gatherInFlight' | 'pollMs'>
 }

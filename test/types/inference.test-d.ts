@@ -56,6 +56,26 @@ same<Parameters<typeof TicketEvents.TicketSold>[0]['seat'], string & z.$brand<'S
 // @ts-expect-error a string without the brand
 TicketEvents.TicketSold({ seat: 'A1', extra: {}, when: new Date() })
 
+// Aggregates: a state that JSON gives back may be kept, whatever its shape
+
+interface Tree {
+  readonly name: string
+  note?: string
+  readonly pair: readonly [number, 'a' | 'b' | null]
+  readonly counts: Readonly<Record<string, number>>
+  readonly payload: unknown
+  readonly seat: string & z.$brand<'Seat'>
+  children: Tree[]
+}
+declare const tree: Tree
+const Kept = aggregate(OrderEvents, {
+  initial: (): Tree => tree,
+  evolve: { OrderPlaced: state => ({ ...state, note: 'n' }), OrderPaid: state => state },
+  commands: {},
+  snapshot: { every: 100, version: 2 },
+})
+same<ReturnType<typeof Kept.initial>, Tree>(true)
+
 // Aggregates: the state is what `initial` says, literal unions, arrays and all
 
 interface CartState {

@@ -27,6 +27,30 @@ events('cart', { CartMade: { name: 'string' } })
 // Aggregates
 
 aggregate(OrderEvents, {
+  initial: (): { at: Date } => ({ at: new Date() }),
+  evolve: { OrderPlaced: order => order, OrderPaid: order => order },
+  commands: {},
+  //~ Type '{ every: number; }' is not assignable to type '"A state that is kept is JSON: no undefined, Date, Map, Set, bigint or function in it"'.
+  snapshot: { every: 100 },
+})
+
+aggregate(OrderEvents, {
+  initial: (): { readonly note: string | undefined } => ({ note: undefined }),
+  evolve: { OrderPlaced: order => order, OrderPaid: order => order },
+  commands: {},
+  //~ Type '{ every: number; }' is not assignable to type '"A state that is kept is JSON: no undefined, Date, Map, Set, bigint or function in it"'.
+  snapshot: { every: 100 },
+})
+
+aggregate(OrderEvents, {
+  initial,
+  evolve,
+  commands: {},
+  //~ Property 'every' is missing in type '{ version: number; }' but required in type 'SnapshotPolicy'.
+  snapshot: { version: 1 },
+})
+
+aggregate(OrderEvents, {
   initial,
   //~ Property 'OrderPaid' is missing in type … but required in type …
   evolve: { OrderPlaced: order => order },
