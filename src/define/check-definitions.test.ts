@@ -198,6 +198,10 @@ describe('projections', () => {
     expect(app('shop', { events: [OrderEvents], projections: [Orders] }).contracts).toEqual([OrderEvents])
   })
 
+  test.each([0, -1, 1.5, Number.NaN, 65])('have no %s shards', shards => {
+    refused(projecting({ shards }), 'define/invalid-definition', "projection('orders')")
+  })
+
   test.each([0, -1, 1.5, Number.NaN])('have no version %s', version => {
     refused(projecting({ version }), 'define/invalid-definition', "projection('orders')")
   })

@@ -135,6 +135,9 @@ function checkSnapshot({ initial }: AnyAggregate, { every, version = 1 }: Snapsh
 /** What an `integer` of PostgreSQL holds. */
 const maxInteger = 2 ** 31 - 1
 
+/** Each costs a loop, a row of the checkpoints and a commit per batch. */
+const maxShards = 64
+
 function checkProjection(projection: AnyProjection, contracts: readonly AnyEvents[]): void {
   const place = placeOf(projection)
   mustBeKebab(place, projection.name)
@@ -145,6 +148,10 @@ function checkProjection(projection: AnyProjection, contracts: readonly AnyEvent
   }
   if (!Number.isSafeInteger(projection.version) || projection.version < 1) {
     throw new BifoldError('define/invalid-definition', { place, problem: 'version must be a whole number from 1' })
+  }
+  if (!Number.isSafeInteger(projection.shards) || projection.shards < 1 || projection.shards > maxShards) {
+    const problem = `shards must be a whole number from 1 to ${maxShards}`
+    throw new BifoldError('define/invalid-definition', { place, problem })
   }
   const types = new Set(projection.from.flatMap(contract => Object.keys(contract.types)))
   for (const type of Object.keys(projection.on)) {

@@ -57,6 +57,7 @@ describe('definitions', () => {
       key: 'stream',
       indexes: [],
       version: 1,
+      shards: 1,
     })
     const input = z.object({ id: z.string() })
     const byId = query('order-by-id', { from: definition, input, get: ({ id }) => id })

@@ -7,6 +7,7 @@ export interface Projection<Row> {
   readonly name: string
   readonly from: readonly AnyEvents[]
   readonly version: number
+  readonly shards: number
   readonly state: Schema<Row>
   readonly key: 'stream' | Readonly<Record<string, KeyOf | undefined>>
   readonly on: Readonly<Record<string, Fold<Row> | undefined>>
@@ -36,6 +37,8 @@ type EventIn<From extends readonly AnyEvents[], Type extends string> = From[numb
  * @param definition.on for each type of event the row after it: pure, from the row before it (`null` where there is
  *   none). `null` deletes. Events without an entry are passed over.
  * @param definition.indexes the columns that `list` may go by; non-null scalars.
+ * @param definition.shards into how many parts its keys are divided, each carried on by itself: 1 to 64, default 1. Another
+ *   number makes a new generation of the view.
  * @param definition.version counts the definitions that this projection has had. Default 1.
  */
 export function projection<
@@ -48,6 +51,7 @@ export function projection<
   definition: {
     readonly from: From
     readonly version?: number
+    readonly shards?: number
     readonly state: Schema<Row>
     readonly key?:
       | 'stream'
@@ -62,6 +66,6 @@ export function projection<
     readonly indexes?: readonly (readonly (keyof NoInfer<Row> & string)[])[]
   },
 ): Projection<Row> {
-  const { key = 'stream', indexes = [], version = 1, ...rest } = definition
-  return { kind: 'projection', name, key, indexes, version, ...rest } as Projection<Row>
+  const { key = 'stream', indexes = [], version = 1, shards = 1, ...rest } = definition
+  return { kind: 'projection', name, key, indexes, version, shards, ...rest } as Projection<Row>
 }

@@ -9,6 +9,7 @@ const live: ProjectionStatus = {
   position: 90,
   head: 100,
   behind: 10,
+  shards: [{ shard: 0, state: 'live', position: 90 }],
 }
 const failed: ProjectionStatus = {
   ...live,

@@ -95,6 +95,7 @@ create table bifold_views._generations (
   version integer not null,
   columns json not null,
   created_at timestamp with time zone not null default clock_timestamp(),
+  shards integer not null default 1,
   constraint _generations_pkey PRIMARY KEY (projection, generation)
 );
 
@@ -352,6 +353,8 @@ CREATE TRIGGER check_pending BEFORE INSERT ON bifold.pending_appends FOR EACH RO
 comment on table bifold_views._checkpoints is 'Up to where a generation has folded the log, shard by shard. Also the fence: who commits names epoch and position.';
 
 comment on table bifold_views._generations is 'Each shape that a view has had. A number is never used again, so no row is ever deleted.';
+
+comment on column bifold_views._generations.shards is 'How many shards the keys are divided into; each has a row in _checkpoints.';
 
 comment on table bifold.commands is 'What was carried out under which command id. Pruned by age.';
 

@@ -8,6 +8,7 @@ interface GenerationRow {
   readonly generation: number
   readonly version: number
   readonly columns: string
+  readonly shards: number
 }
 
 /**
@@ -33,12 +34,16 @@ export async function openGeneration(database: Database, shape: ViewShape): Prom
 async function findGeneration(sql: Sql, { projection, columns }: ViewShape): Promise<number | undefined> {
   const rows = await sql.query<GenerationRow>(
     {
-      text: 'select generation, version, columns from bifold_views._generations where projection = $1 order by generation desc',
+      text: 'select generation, version, columns, shards from bifold_views._generations where projection = $1 order by generation desc',
     },
     [projection.name],
   )
-  return rows.find(row => row.version === projection.version && sameColumns(JSON.parse(row.columns), columns))
-    ?.generation
+  return rows.find(
+    row =>
+      row.version === projection.version &&
+      row.shards === projection.shards &&
+      sameColumns(JSON.parse(row.columns), columns),
+  )?.generation
 }
 
 async function missingIndexes(
@@ -59,17 +64,20 @@ async function missingIndexes(
 async function makeGeneration(sql: Sql, { projection, columns }: ViewShape): Promise<number> {
   const [made] = await sql.query<{ generation: number }>(
     {
-      text: `insert into bifold_views._generations (projection, generation, version, columns)
-             select $1, coalesce(max(generation), 0) + 1, $2, $3::json
+      text: `insert into bifold_views._generations (projection, generation, version, columns, shards)
+             select $1, coalesce(max(generation), 0) + 1, $2, $3::json, $4
                from bifold_views._generations where projection = $1
              returning generation`,
     },
-    [projection.name, projection.version, JSON.stringify(columns)],
+    [projection.name, projection.version, JSON.stringify(columns), projection.shards],
   )
   const generation = (made as { generation: number }).generation
   await sql.query(
-    { text: 'insert into bifold_views._checkpoints (projection, generation, shard) values ($1, $2, 0)' },
-    [projection.name, generation],
+    {
+      text: `insert into bifold_views._checkpoints (projection, generation, shard)
+             select $1, $2, generate_series(0, $3::integer - 1)`,
+    },
+    [projection.name, generation, projection.shards],
   )
   const table = tableNameOf(projection.name, generation)
   await sql.script(tableOf(table, columns))

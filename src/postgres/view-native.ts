@@ -1,8 +1,8 @@
 import type { AnyProjection, Column } from '../define/index.ts'
 import type { Anchor } from '../log/index.ts'
-import type { NativeReader } from '../project/index.ts'
+import { lowestOf, type NativeReader } from '../project/index.ts'
 import type { Database, Sql } from './client.ts'
-import { checkpointStatement } from './view-read.ts'
+import { checkpointsStatement } from './view-read.ts'
 
 /** The table of a view, in the generation that this process reads. */
 export interface ViewTable {
@@ -26,9 +26,8 @@ export function nativeReader(
     run: (tenant, read) =>
       database.transaction(
         async sql => {
-          const [at] = await sql.query<Anchor>(checkpointStatement, [view.projection, view.generation, 0])
-          const { position, fingerprint } = at as Anchor
-          return { value: await read({ tenant, sql, tableOf } satisfies ViewClient), asOf: { position, fingerprint } }
+          const at = await sql.query<Anchor>(checkpointsStatement, [view.projection, view.generation])
+          return { value: await read({ tenant, sql, tableOf } satisfies ViewClient), asOf: lowestOf(at) }
         },
         { readOnly: true, isolation: 'snapshot' },
       ),

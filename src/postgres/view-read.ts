@@ -1,4 +1,5 @@
 import type { Column, ColumnType } from '../define/index.ts'
+import type { Anchor } from '../log/index.ts'
 import { type Checkpoint, type RowKey, type Scalar, type Scan, textProblem } from '../project/index.ts'
 import type { Statement } from './client.ts'
 import { betweenDocs, joinTexts, marksFor, sqlTypes } from './view-columns.ts'
@@ -21,10 +22,30 @@ select epoch, position, fingerprint
 
 export type CheckpointRow = Checkpoint
 
-/** Rows by key, and the checkpoint of the same snapshot: one row, which is read faster than one each, and of which `docs` has a document or nothing per key. */
+export const checkpointsStatement: Statement = {
+  name: 'bifold_view_checkpoints',
+  text: `
+select shard, epoch, position, fingerprint
+  from bifold_views._checkpoints where projection = $1 and generation = $2 order by shard`,
+}
+
+/** The checkpoints of all shards, of the snapshot of the statement that this is a part of, as `anchorsOf` reads them. */
+const anchors = `(
+select string_agg(shard || '.' || position || '.' || fingerprint, ',') as anchors
+  from bifold_views._checkpoints where projection = $1 and generation = $2) c`
+
+export function anchorsOf({ anchors }: { readonly anchors: string }): readonly Anchor[] {
+  const found: Anchor[] = []
+  for (const one of anchors.split(',')) {
+    const [shard, position, fingerprint = ''] = one.split('.')
+    found[Number(shard)] = { position: Number(position), fingerprint }
+  }
+  return found
+}
+
+/** Rows by key, and the checkpoints of the same snapshot: one row, which is read faster than one each, and of which `docs` has a document or nothing per key. */
 export interface GetRow {
-  readonly position: number
-  readonly fingerprint: string
+  readonly anchors: string
   readonly docs: string
 }
 
@@ -34,15 +55,14 @@ export function getStatement(table: string): Statement {
   return {
     name: `get_${table}`,
     text: `
-select c.position, c.fingerprint,
+select c.anchors,
        array_to_string(array(
          select (select row._doc::text from ${inViews(table)} row where row._tenant = k._tenant and row._key = k._key)
            from rows from (string_to_table($3::text, $5::text), string_to_table($4::text, $5::text))
              with ordinality as k(_tenant, _key, number)
           order by k.number
        ), e'\\x1f', '') as docs
-  from bifold_views._checkpoints c
- where c.projection = $1 and c.generation = $2 and c.shard = 0`,
+  from ${anchors}`,
   }
 }
 
@@ -63,10 +83,9 @@ export function docsOf({ docs }: GetRow, keys: readonly RowKey[]): readonly (str
   return keys.map((_, n) => all[n] || null)
 }
 
-/** The rows of a scan in their order, and the checkpoint of the same snapshot: one row. */
+/** The rows of a scan in their order, and the checkpoints of the same snapshot: one row. */
 export interface ListRow {
-  readonly position: number
-  readonly fingerprint: string
+  readonly anchors: string
   /** A JSON array. */
   readonly keys: string | null
   readonly docs: string | null
@@ -119,13 +138,12 @@ export function listQuery(
   }
   const by = [...index.map(quoteName), '_key'].map(name => `${name} ${order}`).join(', ')
   const text = `
-select c.position, c.fingerprint, l.keys, l.docs
-  from bifold_views._checkpoints c,
+select c.anchors, l.keys, l.docs
+  from ${anchors},
        (select json_agg(_key)::text as keys, string_agg(_doc::text, e'\\x1f') as docs
           from (select _key, _doc from ${inViews(table)}
                  where ${conditions.join(' and ')}
                  order by ${by}
-                 limit $4::integer) r) l
- where c.projection = $1 and c.generation = $2 and c.shard = 0`
+                 limit $4::integer) r) l`
   return { statement: { text }, values }
 }

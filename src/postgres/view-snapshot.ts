@@ -2,13 +2,7 @@ import type { Column } from '../define/index.ts'
 import { differingColumns, type ShardCheckpoint, type Snapshot, type StoredRow } from '../project/index.ts'
 import type { Database, Sql, Statement } from './client.ts'
 import { inViews, quoteName } from './view-names.ts'
-
-const checkpointsStatement: Statement = {
-  name: 'bifold_view_checkpoints',
-  text: `
-select shard, epoch, position, fingerprint
-  from bifold_views._checkpoints where projection = $1 and generation = $2 order by shard`,
-}
+import { checkpointsStatement } from './view-read.ts'
 
 interface AllRow {
   readonly tenant: string

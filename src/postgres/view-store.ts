@@ -1,6 +1,6 @@
 import { type AnyProjection, BifoldError } from '../define/index.ts'
-import { type Anchor, type Runtime, systemRuntime } from '../log/index.ts'
-import { type Read, rowId, type View, type ViewShape, type ViewStore } from '../project/index.ts'
+import { type Runtime, systemRuntime } from '../log/index.ts'
+import { lowestOf, rowId, type ShardCheckpoint, type View, type ViewShape, type ViewStore } from '../project/index.ts'
 import { type Database, type Sql, type Statement, sqlStateOf } from './client.ts'
 import { migrate } from './migrate.ts'
 import { commitVerb, moveStatement, moveValues } from './view-commit.ts'
@@ -9,8 +9,10 @@ import { tableNameOf } from './view-names.ts'
 import { nativeReader, type ViewTable } from './view-native.ts'
 import { type MovedNotices, movedNotices } from './view-notify.ts'
 import {
+  anchorsOf,
   type CheckpointRow,
   checkpointStatement,
+  checkpointsStatement,
   claimStatement,
   docsOf,
   type GetRow,
@@ -59,7 +61,7 @@ export function postgresViewStore(database: Database, options: PostgresViewStore
 }
 
 function openView(database: Database, shape: ViewShape, generation: number, notices: MovedNotices): View {
-  const { name } = shape.projection
+  const { name, shards } = shape.projection
   const table = tableNameOf(name, generation)
   const commit = commitVerb(name, generation, table, shape.columns)
   const get = getStatement(table)
@@ -78,8 +80,10 @@ function openView(database: Database, shape: ViewShape, generation: number, noti
   return {
     projection: name,
     generation,
+    shards,
     claim: shard => one<CheckpointRow>(database.sql, claimStatement, [name, generation, shard]),
     checkpoint: shard => one<CheckpointRow>(database.sql, checkpointStatement, [name, generation, shard]),
+    checkpoints: () => ask<ShardCheckpoint>(database.sql, checkpointsStatement, [name, generation]),
     load: async keys => {
       if (keys.length === 0) return new Map()
       const docs = docsOf(await one<GetRow>(database.sql, get, getValues(name, generation, keys)), keys)
@@ -102,12 +106,13 @@ function openView(database: Database, shape: ViewShape, generation: number, noti
     },
     get: async keys => {
       const row = await one<GetRow>(database.reader, get, getValues(name, generation, keys))
-      return readOf(row, docsOf(row, keys))
+      const anchors = anchorsOf(row)
+      return { value: docsOf(row, keys), asOf: lowestOf(anchors), shards: anchors }
     },
     list: async scan => {
       const { statement, values } = listQuery(name, generation, table, shape.columns, scan)
       const row = await one<ListRow>(database.reader, statement, values)
-      return readOf(row, listedOf(row))
+      return { value: listedOf(row), asOf: lowestOf(anchorsOf(row)) }
     },
     // An error of whoever reads passes as it is; one of the database gets its code.
     snapshot: read =>
@@ -115,10 +120,6 @@ function openView(database: Database, shape: ViewShape, generation: number, noti
         throw isOfDatabase(database, error) ? coded(database, name, error) : error
       }),
   }
-}
-
-function readOf<T>({ position, fingerprint }: Anchor, value: T): Read<T> {
-  return { value, asOf: { position, fingerprint } }
 }
 
 function isOfDatabase(database: Database, error: unknown): boolean {

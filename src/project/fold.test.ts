@@ -85,8 +85,12 @@ function slots(rowOf: (id: string) => Row | null) {
 }
 
 /** Folds `batches` one after the other, each on rows that were read back from what the ones before it stored. */
-function store(definition: Parameters<typeof viewShapeOf>[0], batches: readonly (readonly RecordedEvent[])[]): Stored {
-  const folding = makeFolding(viewShapeOf(definition))
+function store(
+  definition: Parameters<typeof viewShapeOf>[0],
+  batches: readonly (readonly RecordedEvent[])[],
+  shard = 0,
+): Stored {
+  const folding = makeFolding(viewShapeOf(definition), shard)
   const stored: Stored = new Map()
   for (const batch of batches) {
     const { known, slotOf } = slots(id => (stored.has(id) ? decodeRow((stored.get(id) as { doc: string }).doc) : null))
@@ -100,6 +104,8 @@ function store(definition: Parameters<typeof viewShapeOf>[0], batches: readonly 
   }
   return stored
 }
+
+const byId = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)
 
 const anyEvents = fc
   .array(
@@ -126,6 +132,20 @@ describe('folding', () => {
             all.map(event => [event]),
           ),
         )
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('however many shards there are, together they make the same rows to the byte, and each row is of one', () => {
+    fc.assert(
+      fc.property(anyEvents, fc.integer({ min: 2, max: 9 }), fc.integer({ min: 1, max: 5 }), (all, shards, size) => {
+        const sharded = { ...Odd, shards }
+        const batches = Array.from({ length: Math.ceil(all.length / size) }, (_, n) =>
+          all.slice(n * size, (n + 1) * size),
+        )
+        const parts = Array.from({ length: shards }, (_, shard) => [...store(sharded, batches, shard)])
+        expect(parts.flat().toSorted(byId)).toEqual([...store(Odd, [all])].toSorted(byId))
       }),
       { numRuns: 300 },
     )

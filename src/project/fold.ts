@@ -1,5 +1,6 @@
 import { BifoldError, type RecordedEvent } from '../define/index.ts'
 import { makeRowCheck, type Row, textProblem } from './encode-row.ts'
+import { shardOf } from './shard-of.ts'
 import type { RowKey, ViewShape } from './store.ts'
 
 /** A row in this process: as it is stored, or as it will be when what was folded so far is. */
@@ -36,8 +37,9 @@ export interface Folding {
 /** A key may have this many bytes of UTF-8: it is part of every index of its view. */
 const maxKeyBytes = 512
 
-export function makeFolding({ projection, columns }: ViewShape): Folding {
-  const { name, key: keyOf, on } = projection
+/** @param shard folds the rows of this shard alone, as if an event touched no other. */
+export function makeFolding({ projection, columns }: ViewShape, shard = 0): Folding {
+  const { name, key: keyOf, on, shards } = projection
   const checkRow = makeRowCheck(projection, columns)
   const at = ({ position, type, id }: RecordedEvent) => ({ projection: name, position, type, eventId: id })
 
@@ -94,8 +96,9 @@ export function makeFolding({ projection, columns }: ViewShape): Folding {
       for (const event of events) {
         if (on[event.type] === undefined) continue
         try {
-          const slots = keysOf(event).map(key => slotOf(event.tenant, key))
-          routed.push({ event, slots })
+          const keys = keysOf(event)
+          const own = shards === 1 ? keys : keys.filter(key => shardOf({ tenant: event.tenant, key }, shards) === shard)
+          if (own.length > 0) routed.push({ event, slots: own.map(key => slotOf(event.tenant, key)) })
         } catch (error) {
           return { routed, failure: { event, error: error as BifoldError } }
         }

@@ -4,9 +4,11 @@ export { scalarProblem, textProblem } from './encode-row.ts'
 export type { ProjectorLimits } from './limits.ts'
 export { compareScalars, compareText, timestampProblem } from './order.ts'
 export { type Projector, type ProjectorOptions, startProjector } from './projector.ts'
-export type { ProjectionStatus } from './status.ts'
+export { shardOf } from './shard-of.ts'
+export type { ProjectionStatus, ShardStatus } from './status.ts'
 export type {
   Checkpoint,
+  KeyedRead,
   ListedDoc,
   NativeReader,
   Read,
@@ -22,5 +24,5 @@ export type {
   ViewShape,
   ViewStore,
 } from './store.ts'
-export { rowId } from './store.ts'
+export { lowestOf, rowId } from './store.ts'
 export { sameColumns, viewShapeOf } from './view-shape.ts'

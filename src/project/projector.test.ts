@@ -5,16 +5,15 @@ import { createLog, memoryLogStorage } from '../log/index.ts'
 import { inMemory, memoryViewStore } from '../stores/memory/index.ts'
 import { projectorContract } from './projector.contract.ts'
 import { startProjector } from './projector.ts'
+import { projectorShardsContract } from './projector-shards.contract.ts'
 import { viewShapeOf } from './view-shape.ts'
 
-projectorContract(
-  'in memory',
-  async () => {
-    const { log, views, close } = inMemory()
-    return { log, store: views, other: views, close }
-  },
-  20_000,
-)
+const make = async () => {
+  const { log, views, close } = inMemory()
+  return { log, store: views, other: views, close }
+}
+projectorContract('in memory', make, 20_000)
+projectorShardsContract('in memory', make)
 
 test('an event that cannot be read stops its projection behind everything that can', async () => {
   const storage = memoryLogStorage()

@@ -16,8 +16,8 @@ export interface ProjectorOptions extends Partial<ProjectorLimits> {
 /** All projections of an app, being carried on in this process. */
 export interface Projector {
   status(): Promise<readonly ProjectionStatus[]>
-  /** The code of the error with which this projection stands still. */
-  failureOf(projection: string): string | undefined
+  /** The code of the error with which one of these shards stands still; where none are named, any. */
+  failureOf(projection: string, shards?: readonly number[]): string | undefined
   /** Finishes and commits what is under way. */
   stop(): Promise<void>
 }
@@ -47,9 +47,11 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
         return { ...status, head, behind: head - status.position }
       })
     },
-    failureOf: name => {
+    failureOf: (name, shards) => {
       const at = shapes.findIndex(({ projection }) => projection.name === name)
-      return running[at]?.status().failure?.code
+      const status = running[at]?.status()
+      const asked = shards === undefined ? status?.shards : shards.map(shard => status?.shards[shard])
+      return asked?.find(shard => shard?.failure !== undefined)?.failure?.code
     },
     stop: async () => {
       await Promise.all(running.map(projection => projection.stop()))

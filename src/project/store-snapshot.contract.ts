@@ -58,15 +58,17 @@ export function snapshotContract(
     })
 
     test('every shard is in it', async () => {
-      const view = await viewWith()
-      await view.claim(2)
+      const view = await store().open(viewShapeOf(things(undefined, 1, 4)))
+      const { epoch } = await view.claim(2)
       await view.claim(1)
       await view.claim(1)
+      await view.commit({ shard: 2, epoch, from: origin, to: at(1), upserts: [], deletes: [] })
       const checkpoints = await view.snapshot(async snapshot => snapshot.checkpoints)
       expect(checkpoints).toEqual([
-        { ...at(1), shard: 0, epoch: 1 },
+        { ...origin, shard: 0, epoch: 0 },
         { ...origin, shard: 1, epoch: 2 },
-        { ...origin, shard: 2, epoch: 1 },
+        { ...at(1), shard: 2, epoch: 1 },
+        { ...origin, shard: 3, epoch: 0 },
       ])
     })
 

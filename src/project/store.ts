@@ -1,5 +1,5 @@
 import type { AnyProjection, Column } from '../define/index.ts'
-import type { Anchor } from '../log/index.ts'
+import { type Anchor, origin } from '../log/index.ts'
 
 /**
  * Where views live. A store is told what a projection's rows look like and keeps them in generations, each with its own
@@ -9,8 +9,8 @@ export interface ViewStore {
   /** The name of the technology: `memory`, `postgres`. A `native` query names it. */
   readonly kind: string
   /**
-   * Makes the generation of this shape where it is missing, and opens it. A projection whose version or columns differ
-   * from those of every generation gets a new one, with a number that was never used.
+   * Makes the generation of this shape where it is missing, and opens it. A projection whose version, columns or number
+   * of shards differ from those of every generation gets a new one, with a number that was never used.
    */
   open(view: ViewShape): Promise<View>
   /** Calls `listener` with the name of a projection when a checkpoint of it may have moved, in whatever process. */
@@ -28,10 +28,14 @@ export interface ViewShape {
 export interface View {
   readonly projection: string
   readonly generation: number
+  /** How many shards its keys are divided into, by `shardOf`. */
+  readonly shards: number
   /** Takes a shard over: raises its epoch, so that every commit under an older one is refused from now on. */
   claim(shard: number): Promise<Checkpoint>
   /** Where the shard stands, without taking it. */
   checkpoint(shard: number): Promise<Checkpoint>
+  /** Where each shard stands, in their order, as one snapshot has it. */
+  checkpoints(): Promise<readonly ShardCheckpoint[]>
   /** The documents of those rows that there are, by `rowId`. */
   load(keys: readonly RowKey[]): Promise<ReadonlyMap<string, string>>
   /**
@@ -39,8 +43,8 @@ export interface View {
    * position is not the expected one, nothing is written and the answer is `fenced`.
    */
   commit(commit: ViewCommit): Promise<'committed' | 'fenced'>
-  /** Rows by key, in order, `null` where there is none; with the checkpoint that the same snapshot holds. */
-  get(keys: readonly RowKey[]): Promise<Read<readonly (string | null)[]>>
+  /** Rows by key, in order, `null` where there is none; with the checkpoints that the same snapshot holds. */
+  get(keys: readonly RowKey[]): Promise<KeyedRead>
   /** Rows in the order of an index, each with its key: a cursor begins behind one. */
   list(scan: Scan): Promise<Read<readonly ListedDoc[]>>
   /**
@@ -88,8 +92,20 @@ export interface Upsert extends RowKey {
 
 export interface Read<T> {
   readonly value: T
-  /** The view contains every event up to here, and none after it. */
+  /** The view contains every event up to here: it is the checkpoint of its lowest shard. */
   readonly asOf: Anchor
+}
+
+/** What was read by key: each row is as its own shard is, which may be ahead of the lowest. */
+export interface KeyedRead extends Read<readonly (string | null)[]> {
+  /** The checkpoint of each shard, in their order. */
+  readonly shards: readonly Anchor[]
+}
+
+/** The checkpoint that is furthest behind. */
+export function lowestOf([first, ...others]: readonly Anchor[]): Anchor {
+  const lowest = others.reduce((low, next) => (next.position < low.position ? next : low), first ?? origin)
+  return { position: lowest.position, fingerprint: lowest.fingerprint }
 }
 
 /** A generation as it is at one moment. */

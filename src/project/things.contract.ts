@@ -74,8 +74,8 @@ let views = 0
 /** Each test has a view of its own. */
 export const newName = (): string => `things-${++views}`
 
-export function things(name = newName(), version = 1): Projection<Row> {
-  return projection(name, { from: [Things], version, state: Row, on: {}, indexes: indexes as never })
+export function things(name = newName(), version = 1, shards = 1): Projection<Row> {
+  return projection(name, { from: [Things], version, shards, state: Row, on: {}, indexes: indexes as never })
 }
 
 export const at = (position: number): Anchor =>

@@ -4,7 +4,7 @@ import { Account, Accounts, accountById, accountsByBalance, accountsByIds, bank 
 import { createDispatcher, type Dispatcher } from '../command/index.ts'
 import { app, BifoldError, query } from '../define/index.ts'
 import { createLog, type EventLog, memoryLogStorage, origin, systemRuntime, tokenOf } from '../log/index.ts'
-import { type Projector, startProjector, type View, type ViewStore, viewShapeOf } from '../project/index.ts'
+import { type Projector, shardOf, startProjector, type View, type ViewStore, viewShapeOf } from '../project/index.ts'
 import { memoryViewStore } from '../stores/memory/index.ts'
 import { type Asker, type AskerOptions, createAsker } from './index.ts'
 
@@ -194,9 +194,9 @@ describe('a token', () => {
     let looks = 0
     const counting: View = {
       ...view,
-      checkpoint: async shard => {
+      checkpoints: async () => {
         looks++
-        return view.checkpoint(shard)
+        return view.checkpoints()
       },
     }
     const { query } = ask({ views: new Map([['accounts', counting]]) })
@@ -237,8 +237,8 @@ describe('a token', () => {
     let fallen = false
     const falling: View = {
       ...view,
-      checkpoint: async shard => (fallen ? { position: 0, fingerprint: '', epoch: 9 } : view.checkpoint(shard)),
-      get: async keys => (fallen ? { value: keys.map(() => null), asOf: origin } : view.get(keys)),
+      checkpoints: async () => (fallen ? [{ shard: 0, position: 0, fingerprint: '', epoch: 9 }] : view.checkpoints()),
+      get: async keys => (fallen ? { value: keys.map(() => null), asOf: origin, shards: [origin] } : view.get(keys)),
     }
     const { query } = ask({ views: new Map([['accounts', falling]]) })
     expect(await query(accountById, { id: 'a' }, { after: token })).toMatchObject({ asOf: 1 })
@@ -246,6 +246,45 @@ describe('a token', () => {
     const error = await errorOf(query(accountById, { id: 'a' }, { after: token, waitMs: 30 }))
     expect(error).toMatchObject({ code: 'query/timeout', data: { reached: 0 } })
   })
+})
+
+test('a query by key waits for its own shard and is as of it, one of several rows or a list for all of them', async () => {
+  const projected = { ...Accounts, shards: 3 }
+  const [byId, byIds, byBalance] = [accountById, accountsByIds, accountsByBalance].map(known => ({
+    ...known,
+    from: projected,
+  })) as [typeof accountById, typeof accountsByIds, typeof accountsByBalance]
+  const sharded = app('sharded', { ...bank, projections: [projected], queries: [byId, byIds, byBalance] })
+  const own = await store.open(viewShapeOf(projected))
+  const { query } = ask({
+    app: sharded,
+    views: new Map([['accounts', own]]),
+    failureOf: (_, shards) => `of ${shards?.join() ?? 'all'}`,
+  })
+  const inShard = (shard: number): string => {
+    for (let n = 0; ; n++) if (shardOf({ tenant: 'default', key: `a-${n}` }, 3) === shard) return `a-${n}`
+  }
+  const { token } = await open(inShard(1))
+  const to = { position: 1, fingerprint: 'aaaaaaaaaaaa' }
+  const move = async (shard: number): Promise<void> => {
+    const { epoch } = await own.claim(shard)
+    await own.commit({ shard, epoch, from: origin, to, upserts: [], deletes: [] })
+  }
+  await move(1)
+  await move(2)
+  const late = { after: token, waitMs: 20 }
+  expect(await query(byId, { id: inShard(1) }, late)).toMatchObject({ asOf: 1, stale: false })
+  expect(await query(byIds, { ids: [inShard(2), inShard(1)] }, late)).toMatchObject({ asOf: 1, stale: false })
+  const timedOut = async (answer: Promise<unknown>) => (await errorOf(answer)).data
+  const data = { reached: 0, position: 1 }
+  expect(await timedOut(query(byId, { id: inShard(0) }, late))).toMatchObject({ ...data, failure: 'of 0' })
+  expect(await timedOut(query(byIds, { ids: [inShard(1), inShard(0)] }, late))).toMatchObject(data)
+  expect(await timedOut(query(byIds, { ids: [] }, late))).toMatchObject(data)
+  expect(await timedOut(query(byBalance, {}, late))).toMatchObject({ ...data, failure: 'of all' })
+  expect(await query(byBalance, {}, { ...late, onTimeout: 'stale' })).toMatchObject({ asOf: 0, stale: true })
+  await move(0)
+  expect(await query(byBalance, {}, late)).toMatchObject({ asOf: 1 })
+  expect(await query(byId, { id: inShard(0) }, late)).toMatchObject({ asOf: 1 })
 })
 
 test('rows of one tenant are not those of another', async () => {

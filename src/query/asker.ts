@@ -3,7 +3,7 @@ import { defaultTenant, type EventLog, origin, type Runtime } from '../log/index
 import type { Read, ViewStore } from '../project/index.ts'
 import type { Answer, AskOptions, AskQuery } from './ask.ts'
 import { gather } from './gather.ts'
-import { type Found, type ReadableView, readOf, type Source } from './read.ts'
+import { type Found, type ReadableView, type Reading, readOf, type Source } from './read.ts'
 import { createTokens } from './tokens.ts'
 import { createWaits, type Waits } from './waits.ts'
 
@@ -14,8 +14,8 @@ export interface AskerOptions {
   readonly store: Pick<ViewStore, 'kind' | 'onMoved'>
   readonly log: Pick<EventLog, 'id' | 'holds' | 'onReconnect'>
   readonly runtime: Runtime
-  /** The code of the error that a projection of this process has stopped with, for `query/timeout`. */
-  readonly failureOf?: (projection: string) => string | undefined
+  /** The code of the error that one of these shards (absent: any) of this process stands still with, for `query/timeout`. */
+  readonly failureOf?: (projection: string, shards?: readonly number[]) => string | undefined
   /** Queries that are asked at once, waiting ones included; more are refused with `query/overloaded`. Default 10000. */
   readonly maxPending?: number
   /** Keys of one statement. Default 100. */
@@ -58,10 +58,10 @@ export function createAsker(options: AskerOptions): Asker {
   let closed: Promise<void> | undefined
   let drained = (): void => undefined
 
-  /** Reads once all views have reached `position`, or, stale, when the time is over. */
+  /** Reads once all views, or the shards of one that the query reads, have reached `position`, or, stale, when the time is over. */
   const readAfter = async (
     { query, sources }: Plan,
-    read: () => Promise<Read<Found>>,
+    { read, shards }: Reading,
     position: Position,
     waitMs: number,
     onTimeout: AskOptions['onTimeout'],
@@ -69,18 +69,18 @@ export function createAsker(options: AskerOptions): Asker {
     const startedMs = runtime.elapsed()
     for (;;) {
       const leftMs = Math.max(0, waitMs - (runtime.elapsed() - startedMs))
-      const there = await Promise.all(sources.map(({ waits }) => waits.until(position, leftMs)))
+      const there = await Promise.all(sources.map(({ waits }) => waits.until(position, leftMs, shards)))
       const late = sources[there.indexOf(false)]
       if (late !== undefined && onTimeout !== 'stale') {
         const projection = late.view.projection
-        const failure = failureOf(projection)
-        const at = { query: query.name, projection, position, reached: late.waits.reached(), waitedMs: waitMs }
+        const failure = failureOf(projection, shards)
+        const at = { query: query.name, projection, position, reached: late.waits.reached(shards), waitedMs: waitMs }
         throw new BifoldError('query/timeout', failure === undefined ? at : { ...at, failure })
       }
       const found = await read()
       if (found.asOf.position >= position || late !== undefined) return found
       // The view is not where it was seen: it was restored, or read from a copy that is behind.
-      for (const { waits } of sources) waits.saw(found.asOf.position)
+      for (const { waits } of sources) waits.fellTo(found.asOf.position, shards)
     }
   }
 
@@ -96,12 +96,12 @@ export function createAsker(options: AskerOptions): Asker {
       throw new BifoldError('query/invalid-input', { query: query.name, issues: checked.issues })
     }
     const waitMs = waitMsOf(query, options)
-    const read = readOf(query, sources, checked.value, options.tenant ?? defaultTenant)
+    const reading = readOf(query, sources, checked.value, options.tenant ?? defaultTenant)
     const { position } = options.after === undefined ? origin : await tokens.read(options.after)
     const { value, asOf } =
-      position === 0 ? await read() : await readAfter(plan, read, position, waitMs, options.onTimeout)
+      position === 0 ? await reading.read() : await readAfter(plan, reading, position, waitMs, options.onTimeout)
     // What a read shows of a view need not be looked up by those who wait for it.
-    for (const { waits } of sources) if (asOf.position > waits.reached()) waits.saw(asOf.position)
+    for (const { waits } of sources) waits.saw(asOf.position, reading.shards)
     return { value: render(value), asOf: asOf.position, stale: asOf.position < position }
   }
 
@@ -150,8 +150,9 @@ function sourcesOf(options: AskerOptions): ReadonlyMap<string, Plan['sources'][n
       const derived = columnsOf(projection.state)
       if (view === undefined || 'problem' in derived) return []
       const get = gather(view.get, { runtime, maxInFlight: gatherInFlight, maxKeys: gatherKeys })
-      const look = async () => (await view.checkpoint(0)).position
-      return [[projection.name, { view, columns: derived.columns, get, waits: createWaits({ runtime, look, pollMs }) }]]
+      const look = async () => (await view.checkpoints()).map(({ position }) => position)
+      const waits = createWaits({ runtime, shards: view.shards, look, pollMs })
+      return [[projection.name, { view, columns: derived.columns, get, waits }]]
     }),
   )
 }

@@ -1,22 +1,21 @@
 import { expect, test } from 'vitest'
 import { systemRuntime } from '../log/index.ts'
-import type { Read, RowKey } from '../project/index.ts'
+import { type KeyedRead, type RowKey, shardOf } from '../project/index.ts'
 import { gather } from './gather.ts'
-
-type Answer = Read<readonly (string | null)[]>
 
 /** A view that answers when it is let go, and tells what it was asked. */
 function heldView() {
   const asked: (readonly string[])[] = []
   const letGo: ((failure?: Error) => void)[] = []
   let position = 0
-  const get = (keys: readonly RowKey[]): Promise<Answer> => {
+  const get = (keys: readonly RowKey[]): Promise<KeyedRead> => {
     asked.push(keys.map(({ key }) => key))
     return new Promise((resolve, reject) => {
       letGo.push(failure => {
         if (failure !== undefined) return reject(failure)
         position++
-        resolve({ value: keys.map(({ key }) => `doc ${key}`), asOf: { position, fingerprint: '' } })
+        const asOf = { position, fingerprint: '' }
+        resolve({ value: keys.map(({ key }) => `doc ${key}`), asOf, shards: [asOf] })
       })
     })
   }
@@ -76,4 +75,18 @@ test('a statement that fails fails its own look-ups, and those after it go on', 
   await turn()
   letGo[1]?.()
   expect((await next).value).toEqual(['doc c'])
+})
+
+test('each look-up is as of the lowest of its own shards', async () => {
+  const shards = [7, 3, 9].map(position => ({ position, fingerprint: `${position}` }))
+  const gathered = gather(
+    async keys => ({ value: keys.map(() => null), asOf: shards[1] as (typeof shards)[number], shards }),
+    { runtime: systemRuntime },
+  )
+  const inShard = (shard: number): RowKey => {
+    for (let n = 0; ; n++) if (shardOf(row(`k${n}`), 3) === shard) return row(`k${n}`)
+  }
+  const asked = [[inShard(0)], [inShard(1)], [inShard(2), inShard(0)], []]
+  const answers = await Promise.all(asked.map(gathered))
+  expect(answers.map(({ asOf }) => asOf.position)).toEqual([7, 3, 7, 3])
 })

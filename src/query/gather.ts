@@ -1,7 +1,7 @@
 import type { Runtime } from '../log/index.ts'
-import type { Read, RowKey } from '../project/index.ts'
+import { type KeyedRead, lowestOf, type Read, type RowKey, shardOf } from '../project/index.ts'
 
-/** Rows by key, gathered. */
+/** Rows by key, gathered; `asOf` is the checkpoint of the lowest of their shards. */
 export type GatheredGet = (keys: readonly RowKey[]) => Promise<Read<readonly (string | null)[]>>
 
 export interface GatherOptions {
@@ -17,7 +17,7 @@ export interface GatherOptions {
  * arrive while as many statements as may be are under way. A look-up is never split, so that its rows are of one
  * snapshot. How many wait is bounded by the caller.
  */
-export function gather(get: GatheredGet, options: GatherOptions): GatheredGet {
+export function gather(get: (keys: readonly RowKey[]) => Promise<KeyedRead>, options: GatherOptions): GatheredGet {
   const { runtime, maxInFlight = 2, maxKeys = 100 } = options
   let waiting: LookUp[] = []
   let inFlight = 0
@@ -71,10 +71,11 @@ interface LookUp {
   readonly reject: (error: unknown) => void
 }
 
-function handOut(lookUps: readonly LookUp[], { value, asOf }: Read<readonly (string | null)[]>): void {
+function handOut(lookUps: readonly LookUp[], { value, asOf, shards }: KeyedRead): void {
   let at = 0
   for (const { keys, resolve } of lookUps) {
-    resolve({ value: value.slice(at, at + keys.length), asOf })
+    const own = shards.length === 1 ? [asOf] : keys.map(key => shards[shardOf(key, shards.length)] ?? asOf)
+    resolve({ value: value.slice(at, at + keys.length), asOf: own.length === 0 ? asOf : lowestOf(own) })
     at += keys.length
   }
 }

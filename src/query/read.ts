@@ -1,12 +1,23 @@
 import { type AnyQuery, BifoldError, type Column, type ListRequest } from '../define/index.ts'
-import type { Anchor } from '../log/index.ts'
-import type { ListedDoc, Read, Scalar, Scan, View } from '../project/index.ts'
+import {
+  type ListedDoc,
+  lowestOf,
+  type Read,
+  type RowKey,
+  type Scalar,
+  type Scan,
+  shardOf,
+  type View,
+} from '../project/index.ts'
 import { writeCursor } from './cursor.ts'
 import type { GatheredGet } from './gather.ts'
 import { problemOfText, scanOf } from './scan.ts'
 
 /** As much of a view as the query side has: it can only be read. */
-export type ReadableView = Pick<View, 'projection' | 'generation' | 'checkpoint' | 'get' | 'list' | 'native'>
+export type ReadableView = Pick<
+  View,
+  'projection' | 'generation' | 'shards' | 'checkpoints' | 'get' | 'list' | 'native'
+>
 
 /** A view, as queries use it. */
 export interface Source {
@@ -25,17 +36,19 @@ export type Found =
 
 const maxManyKeys = 1000
 
+/** What answers a query. */
+export interface Reading {
+  readonly read: () => Promise<Read<Found>>
+  /** The shards that its rows are in; absent: any. */
+  readonly shards?: readonly number[]
+}
+
 /**
- * Makes of a query and its checked input the read that answers it. What is wrong with the request is thrown here, before
+ * Makes of a query and its checked input the reading that answers it. What is wrong with the request is thrown here, before
  * anything is waited for.
  * @throws `query/invalid-request` · `query/invalid-cursor` · `query/failed`
  */
-export function readOf(
-  query: AnyQuery,
-  sources: readonly Source[],
-  input: unknown,
-  tenant: string,
-): () => Promise<Read<Found>> {
+export function readOf(query: AnyQuery, sources: readonly Source[], input: unknown, tenant: string): Reading {
   const { ask } = query
   const source = sources[0] as Source
   switch (ask.verb) {
@@ -49,32 +62,40 @@ export function readOf(
           ),
         },
       ]
-      return async () => {
+      const read = async (): Promise<Read<Found>> => {
         const { value, asOf } = await source.get(keys)
         return { value: { verb: 'get', doc: value[0] ?? null }, asOf }
       }
+      return { read, shards: shardsOf(keys, source) }
     }
     case 'many': {
       const keys = own(query, () => ask.keys(input)).map(key => ({ tenant, key: checkedKey(query, key) }))
       if (keys.length > maxManyKeys)
         throw invalid(query, `it asks for ${keys.length} keys, and ${maxManyKeys} are the limit`)
-      return async () => {
+      const read = async (): Promise<Read<Found>> => {
         const { value, asOf } = await source.get(keys)
         return { value: { verb: 'many', docs: value }, asOf }
       }
+      // No key is in no shard: such an answer is as of the whole view.
+      return keys.length === 0 ? { read } : { read, shards: shardsOf(keys, source) }
     }
     case 'list': {
       const request: ListRequest<Record<string, unknown>> = own(query, () => ask.request(input))
       const target = { query: query.name, projection: query.from, columns: source.columns }
       const scan = scanOf(target, tenant, request)
-      return async () => {
+      const read = async (): Promise<Read<Found>> => {
         const { value, asOf } = await source.view.list(scan)
         return { value: listed(query.name, scan, value), asOf }
       }
+      return { read }
     }
     case 'native':
-      return () => readNative(query, sources, tenant, client => ask.run(client, input))
+      return { read: () => readNative(query, sources, tenant, client => ask.run(client, input)) }
   }
+}
+
+function shardsOf(keys: readonly RowKey[], { view }: Source): readonly number[] {
+  return [...new Set(keys.map(key => shardOf(key, view.shards)))]
 }
 
 function listed(query: string, scan: Scan, found: readonly ListedDoc[]): Found {
@@ -99,18 +120,14 @@ async function readNative(
   tenant: string,
   run: (client: unknown) => Promise<unknown>,
 ): Promise<Read<Found>> {
-  const before = await Promise.all(others.map(({ view }) => view.checkpoint(0)))
+  const before = await Promise.all(others.map(async ({ view }) => lowestOf(await view.checkpoints())))
   try {
     const read = await first?.view.native?.run(tenant, run)
     if (read === undefined) throw invalid(query, 'its view has no native client')
-    return { value: { verb: 'native', value: read.value }, asOf: before.reduce<Anchor>(earlier, read.asOf) }
+    return { value: { verb: 'native', value: read.value }, asOf: lowestOf([read.asOf, ...before]) }
   } catch (cause) {
     throw failed(query, cause)
   }
-}
-
-function earlier(a: Anchor, b: Anchor): Anchor {
-  return a.position <= b.position ? a : b
 }
 
 /** Runs what the query's definition brought. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Runtime, systemRuntime } from '../log/index.ts'
 import { createWaits } from './waits.ts'
 
@@ -37,7 +37,7 @@ function start(pollMs = 20) {
   const view = { position: 0, looks: 0 }
   const look = async () => {
     view.looks++
-    return view.position
+    return [view.position]
   }
   return { ...time, view, waits: createWaits({ runtime: time.runtime, look, pollMs }) }
 }
@@ -71,16 +71,16 @@ test('a hint that is lost costs a poll, and not the answer', async () => {
 
 test('a move while the view is being looked at is looked at again', async () => {
   const { runtime } = handDriven()
-  const answers: ((position: number) => void)[] = []
+  const answers: ((positions: readonly number[]) => void)[] = []
   const waits = createWaits({ runtime, look: () => new Promise(resolve => answers.push(resolve)) })
   const waiting = waits.until(2, 1000)
   waits.moved()
   waits.moved()
   expect(answers).toHaveLength(1)
-  answers[0]?.(1)
+  answers[0]?.([1])
   await systemRuntime.turn()
   expect(answers).toHaveLength(2)
-  answers[1]?.(2)
+  answers[1]?.([2])
   expect(await waiting).toBe(true)
 })
 
@@ -99,7 +99,7 @@ test('a look that fails is made again', async () => {
   let looks = 0
   const look = async () => {
     if (++looks === 1) throw new Error('gone')
-    return 3
+    return [3]
   }
   const waits = createWaits({ runtime, look, pollMs: 20 })
   const waiting = waits.until(3, 1000)
@@ -122,9 +122,45 @@ test('a process does not end while somebody waits, though nothing else is open',
   const program = `
     import { createWaits } from '${new URL('./waits.ts', import.meta.url).href}'
     import { systemRuntime as runtime } from '${new URL('../log/index.ts', import.meta.url).href}'
-    const waits = createWaits({ runtime, look: async () => 0 })
+    const waits = createWaits({ runtime, look: async () => [0] })
     waits.until(1, 100).then(there => console.log('waited', there))`
   const node = promisify(execFile)
   const { stdout } = await node(process.execPath, ['--input-type=module', '-e', program])
   expect(stdout.trim()).toBe('waited false')
+})
+
+describe('of a view with several shards', () => {
+  function sharded() {
+    const at = [0, 0, 0]
+    const waits = createWaits({ runtime: handDriven().runtime, shards: 3, look: async () => [...at] })
+    return { at, waits }
+  }
+
+  test('who waits for one waits for no other', async () => {
+    const { at, waits } = sharded()
+    let isWhole = false
+    const whole = waits.until(5, 1000).then(there => {
+      isWhole = there
+    })
+    const own = waits.until(5, 1000, [2])
+    await systemRuntime.turn()
+    at[2] = 5
+    waits.moved()
+    expect(await own).toBe(true)
+    expect([waits.reached([2]), waits.reached([1, 2]), waits.reached(), isWhole]).toEqual([5, 0, 0, false])
+    at[0] = 6
+    at[1] = 7
+    waits.moved()
+    await whole
+    expect(waits.reached()).toBe(5)
+  })
+
+  test('what was read of one tells nothing of the others', async () => {
+    const { waits } = sharded()
+    waits.saw(5, [1])
+    waits.saw(3)
+    expect([0, 1, 2].map(shard => waits.reached([shard]))).toEqual([3, 5, 3])
+    waits.fellTo(2, [1])
+    expect([0, 1, 2].map(shard => waits.reached([shard]))).toEqual([3, 2, 3])
+  })
 })

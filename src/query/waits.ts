@@ -3,12 +3,17 @@ import type { Runtime } from '../log/index.ts'
 
 /** Those who wait for one view to get somewhere. */
 export interface Waits {
-  /** Resolves with true when the view has reached `position`, and with false when `waitMs` are over. */
-  until(position: Position, waitMs: number): Promise<boolean>
-  /** Where the view was when it was last looked at. */
-  reached(): Position
-  /** Says where the view is; whoever has read it knows. */
-  saw(position: Position): void
+  /**
+   * Resolves with true when these shards of the view (default: all) have reached `position`, and with false when `waitMs`
+   * are over.
+   */
+  until(position: Position, waitMs: number, shards?: readonly number[]): Promise<boolean>
+  /** Where the lowest of the shards was when they were last looked at. */
+  reached(shards?: readonly number[]): Position
+  /** Says that the shards have reached `position`: whoever has read them knows. */
+  saw(position: Position, shards?: readonly number[]): void
+  /** Says that one of the shards is no further than `position`, whatever was seen before. */
+  fellTo(position: Position, shards?: readonly number[]): void
   /** The view may have moved. */
   moved(): void
   /** Ends every wait with `query/closed`. */
@@ -17,8 +22,10 @@ export interface Waits {
 
 export interface WaitsOptions {
   readonly runtime: Runtime
-  /** Where the view is, from its store. */
-  readonly look: () => Promise<Position>
+  /** How many shards the view has. Default 1. */
+  readonly shards?: number
+  /** Where each shard of the view is, from its store. */
+  readonly look: () => Promise<readonly Position[]>
   /** How often to look, while somebody waits, beside the times that the store says so. Default 20. */
   readonly pollMs?: number
 }
@@ -27,9 +34,10 @@ export interface WaitsOptions {
  * However many wait, the view is looked at once for all of them: when the store says that it moved, when the first one
  * begins to wait, and from time to time, because what the store says is a hint and may be lost.
  */
-export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits {
+export function createWaits({ runtime, shards: count = 1, look, pollMs = 20 }: WaitsOptions): Waits {
   const waiting = new Set<Waiter>()
-  let reached: Position = 0
+  const all = Array.from({ length: count }, (_, shard) => shard)
+  const reached: Position[] = all.map(() => 0)
   let looking = false
   let lookAgain = false
   let cancelPoll = (): void => undefined
@@ -37,11 +45,19 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
   let mayEnd = (): void => undefined
   let closed = false
 
-  const saw = (position: Position): void => {
-    reached = position
+  const lowest = (shards: readonly number[]): Position => {
+    let low = Number.POSITIVE_INFINITY
+    for (const shard of shards) low = Math.min(low, reached[shard] ?? 0)
+    return low
+  }
+  const endReached = (): void => {
     for (const waiter of waiting) {
-      if (waiter.position <= position) waiter.end(true)
+      if (waiter.position <= lowest(waiter.shards)) waiter.end(true)
     }
+  }
+  const looked = (positions: readonly Position[]): void => {
+    for (const shard of all) reached[shard] = positions[shard] ?? 0
+    endReached()
   }
 
   const moved = (): void => {
@@ -55,7 +71,7 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
     cancelPoll()
     // A look that fails is made again; who waits hears of it at the latest when the time is over.
     void look()
-      .then(saw, () => undefined)
+      .then(looked, () => undefined)
       .then(() => {
         looking = false
         if (lookAgain) moved()
@@ -64,8 +80,8 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
   }
 
   return {
-    until: (position, waitMs) => {
-      if (position <= reached) return Promise.resolve(true)
+    until: (position, waitMs, shards = all) => {
+      if (position <= lowest(shards)) return Promise.resolve(true)
       if (closed) return Promise.reject(new BifoldError('query/closed', {}))
       return new Promise((resolve, reject) => {
         const cancelTimeout = runtime.after(waitMs, () => waiter.end(false))
@@ -78,6 +94,7 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
         }
         const waiter: Waiter = {
           position,
+          shards,
           end: there => {
             end()
             resolve(there)
@@ -93,8 +110,15 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
         moved()
       })
     },
-    reached: () => reached,
-    saw,
+    reached: (shards = all) => lowest(shards),
+    saw: (position, shards = all) => {
+      if (position <= lowest(shards)) return
+      for (const shard of shards) reached[shard] = Math.max(reached[shard] ?? 0, position)
+      endReached()
+    },
+    fellTo: (position, shards = all) => {
+      for (const shard of shards) reached[shard] = Math.min(reached[shard] ?? 0, position)
+    },
     moved,
     close: () => {
       closed = true
@@ -105,6 +129,7 @@ export function createWaits({ runtime, look, pollMs = 20 }: WaitsOptions): Waits
 
 interface Waiter {
   readonly position: Position
+  readonly shards: readonly number[]
   readonly end: (there: boolean) => void
   readonly fail: (error: BifoldError) => void
 }

@@ -3,6 +3,7 @@ import { type App, BifoldError } from '../define/index.ts'
 import { createLog, type EventLog, type LogLimits, type Runtime, systemRuntime } from '../log/index.ts'
 import {
   type Backend,
+  lowestOf,
   type ProjectionStatus,
   type ProjectorLimits,
   startProjector,
@@ -59,7 +60,7 @@ export async function run(app: App, options: RunOptions): Promise<System> {
           store: backend.views,
           log,
           runtime,
-          failureOf: projection => projector?.failureOf(projection),
+          failureOf: (projection, shards) => projector?.failureOf(projection, shards),
         })
       : noAsker
     const dispatcher = commands ? createDispatcher({ ...options.commands, app, log, runtime }) : noDispatcher
@@ -95,19 +96,15 @@ async function openViews(app: App, { views }: Backend): Promise<ReadonlyMap<stri
 async function statusOf(views: ReadonlyMap<string, ReadableView>, log: EventLog): Promise<readonly ProjectionStatus[]> {
   const [head, ...checkpoints] = await Promise.all([
     log.head(),
-    ...Array.from(views.values(), view => view.checkpoint(0)),
+    ...Array.from(views.values(), view => view.checkpoints()),
   ])
+  const standing = (position: number) =>
+    ({ position, state: position < head.position ? 'catching-up' : 'live' }) as const
   return Array.from(views.values(), ({ projection, generation }, at) => {
-    const position = checkpoints[at]?.position ?? 0
-    const behind = Math.max(0, head.position - position)
-    return {
-      projection,
-      generation,
-      state: behind === 0 ? 'live' : 'catching-up',
-      position,
-      head: Math.max(head.position, position),
-      behind,
-    }
+    const shards = (checkpoints[at] ?? []).map(({ position }, shard) => ({ shard, ...standing(position) }))
+    const { position } = lowestOf(checkpoints[at] ?? [])
+    const reached = Math.max(head.position, position)
+    return { projection, generation, ...standing(position), head: reached, behind: reached - position, shards }
   })
 }
 

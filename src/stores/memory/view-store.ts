@@ -1,14 +1,16 @@
 import type { Column } from '../../define/index.ts'
-import { type Anchor, origin } from '../../log/index.ts'
+import { origin } from '../../log/index.ts'
 import {
   type Checkpoint,
   compareScalars,
   compareText,
   differingColumns,
   type ListedDoc,
+  lowestOf,
   rowId,
   type Scalar,
   type Scan,
+  type ShardCheckpoint,
   type StoredRow,
   sameColumns,
   type Upsert,
@@ -24,10 +26,13 @@ export function memoryViewStore(): ViewStore {
   return {
     kind: 'memory',
     open: async shape => {
-      const { name, version } = shape.projection
+      const { name, version, shards } = shape.projection
       const own = generations.filter(({ view }) => view.projection === name)
       const known = own.find(
-        candidate => candidate.version === version && sameColumns(candidate.columns, shape.columns),
+        candidate =>
+          candidate.version === version &&
+          candidate.view.shards === shards &&
+          sameColumns(candidate.columns, shape.columns),
       )
       if (known !== undefined) return known.view
       const made = makeGeneration(shape, own.length + 1, () => {
@@ -51,16 +56,16 @@ interface Generation {
 }
 
 function makeGeneration({ projection, columns }: ViewShape, generation: number, moved: () => void): Generation {
+  const { name, version, shards } = projection
   const checkpoints = new Map<number, Checkpoint>()
   const rows = new Map<string, Upsert>()
   const checkpointOf = (shard: number): Checkpoint => checkpoints.get(shard) ?? { ...origin, epoch: 0 }
-  const asOf = (): Anchor => {
-    const { position, fingerprint } = checkpointOf(0)
-    return { position, fingerprint }
-  }
+  const all = (): readonly ShardCheckpoint[] =>
+    Array.from({ length: shards }, (_, shard) => ({ shard, ...checkpointOf(shard) }))
   const view: View = {
-    projection: projection.name,
+    projection: name,
     generation,
+    shards,
     claim: async shard => {
       const { epoch, ...anchor } = checkpointOf(shard)
       const claimed = { ...anchor, epoch: epoch + 1 }
@@ -68,6 +73,7 @@ function makeGeneration({ projection, columns }: ViewShape, generation: number, 
       return claimed
     },
     checkpoint: async shard => checkpointOf(shard),
+    checkpoints: async () => all(),
     load: async keys => {
       const ids = keys.map(rowId)
       return new Map(ids.flatMap(id => (rows.has(id) ? [[id, (rows.get(id) as Upsert).doc]] : [])))
@@ -82,18 +88,15 @@ function makeGeneration({ projection, columns }: ViewShape, generation: number, 
       moved()
       return 'committed'
     },
-    get: async keys => ({ asOf: asOf(), value: keys.map(key => rows.get(rowId(key))?.doc ?? null) }),
-    snapshot: async read => {
-      const claimed = [...checkpoints].map(([shard, checkpoint]) => ({ shard, ...checkpoint }))
-      return read({
-        checkpoints:
-          claimed.length > 0 ? claimed.toSorted((a, b) => a.shard - b.shard) : [{ shard: 0, ...checkpointOf(0) }],
-        pages: pagesOf([...rows.values()], columns),
-      })
-    },
-    list: async scan => ({ asOf: asOf(), value: scanned([...rows.values()], columns, scan) }),
+    get: async keys => ({
+      value: keys.map(key => rows.get(rowId(key))?.doc ?? null),
+      asOf: lowestOf(all()),
+      shards: all().map(({ position, fingerprint }) => ({ position, fingerprint })),
+    }),
+    list: async scan => ({ asOf: lowestOf(all()), value: scanned([...rows.values()], columns, scan) }),
+    snapshot: read => read({ checkpoints: all(), pages: pagesOf([...rows.values()], columns) }),
   }
-  return { version: projection.version, columns, view }
+  return { version, columns, view }
 }
 
 const pageRows = 1000
