@@ -189,6 +189,12 @@ const catalogue = {
     'This server is shutting down. Nothing was carried out; send the request again, it will reach another one.',
   'http/internal': (_: Record<string, never>) =>
     'The server failed to answer. What went wrong is in its log. Send a command again only with the same Idempotency-Key.',
+
+  // Verification
+  'verify/too-large': (at: { projection: string; limitBytes: number }) =>
+    `The rows of the view ${quote(at.projection)} and what the log makes of them need more than ${at.limitBytes} bytes of memory. Nothing was compared; raise \`maxBytes\`.`,
+  'verify/no-such-position': (at: { position: number; head: number }) =>
+    `There is no position ${at.position} in the log: it goes from 0 to ${at.head}.`,
 } as const
 
 /** The event at which a projection stands. */

@@ -37,9 +37,10 @@ export interface Folding {
 /** A key may have this many bytes of UTF-8: it is part of every index of its view. */
 const maxKeyBytes = 512
 
-/** @param shard folds the rows of this shard alone, as if an event touched no other. */
-export function makeFolding({ projection, columns }: ViewShape, shard = 0): Folding {
+/** @param shard folds the rows of this shard alone, as if an event touched no other. Default: of all shards. */
+export function makeFolding({ projection, columns }: ViewShape, shard?: number): Folding {
   const { name, key: keyOf, on, shards } = projection
+  const isWhole = shards === 1 || shard === undefined
   const checkRow = makeRowCheck(projection, columns)
   const at = ({ position, type, id }: RecordedEvent) => ({ projection: name, position, type, eventId: id })
 
@@ -97,7 +98,7 @@ export function makeFolding({ projection, columns }: ViewShape, shard = 0): Fold
         if (on[event.type] === undefined) continue
         try {
           const keys = keysOf(event)
-          const own = shards === 1 ? keys : keys.filter(key => shardOf({ tenant: event.tenant, key }, shards) === shard)
+          const own = isWhole ? keys : keys.filter(key => shardOf({ tenant: event.tenant, key }, shards) === shard)
           if (own.length > 0) routed.push({ event, slots: own.map(key => slotOf(event.tenant, key)) })
         } catch (error) {
           return { routed, failure: { event, error: error as BifoldError } }

@@ -1,9 +1,12 @@
 export type { Backend } from './backend.ts'
 export { differingColumns } from './differing-columns.ts'
 export { scalarProblem, textProblem } from './encode-row.ts'
+export { type FoldFailure, type Folding, makeFolding, type Slot } from './fold.ts'
 export type { ProjectorLimits } from './limits.ts'
 export { compareScalars, compareText, timestampProblem } from './order.ts'
+export { prepareBatch } from './prepare-batch.ts'
 export { type Projector, type ProjectorOptions, startProjector } from './projector.ts'
+export { makeRowCache } from './row-cache.ts'
 export { shardOf } from './shard-of.ts'
 export type { ProjectionStatus, ShardStatus } from './status.ts'
 export type {

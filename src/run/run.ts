@@ -71,6 +71,7 @@ export async function run(app: App, options: RunOptions): Promise<System> {
     return {
       app,
       log,
+      views: backend.views,
       dispatch: dispatcher.dispatch,
       dispatchByName: dispatcher.dispatchByName,
       query: asker.query,

@@ -1,13 +1,15 @@
 import type { Dispatch, Dispatched, DispatchOptions } from '../command/index.ts'
 import type { App } from '../define/index.ts'
 import type { EventLog } from '../log/index.ts'
-import type { ProjectionStatus } from '../project/index.ts'
+import type { ProjectionStatus, ViewStore } from '../project/index.ts'
 import type { Answer, AskOptions, AskQuery } from '../query/index.ts'
 
 /** A running app. */
 export interface System {
   readonly app: App
   readonly log: EventLog
+  /** Where the views are kept: for `bifold/verify`, and for tools. The system closes it. */
+  readonly views: ViewStore
   readonly dispatch: Dispatch
   /**
    * As `dispatch`, with the aggregate named by its category and the input not yet checked: what an HTTP server calls.

@@ -12,6 +12,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   postgres: ['define', 'log', 'project'],
   run: ['define', 'log', 'command', 'project', 'query'],
   http: ['define', 'log', 'command', 'project', 'query', 'run'],
+  verify: ['define', 'log', 'project'],
 }
 
 /** The one part from which each optional peer can be reached. */
