@@ -44,4 +44,4 @@ export {
 export type { EventLog, Runtime, Token } from './log/index.ts'
 export type { Backend, ProjectionStatus } from './project/index.ts'
 export type { Answer, AskOptions, AskQuery } from './query/index.ts'
-export { type RunOptions, run, type System } from './run/index.ts'
+export { type DrainOptions, type RunOptions, run, type System } from './run/index.ts'

@@ -42,6 +42,16 @@ function spine(name: string, start: () => Promise<System>, { sql }: { readonly s
       }
     })
 
+    test('after draining, a query without a token reads everything that was written', async () => {
+      const opened = await system.dispatch(Account, 'd-1', 'OpenAccount', { owner: 'Di' })
+      await system.dispatch(Account, 'd-1', 'Deposit', { amount: 7 })
+      const drained = await system.drain()
+      expect(drained).toBeGreaterThan(opened.position)
+      const { value, asOf } = await system.query(accountById, { id: 'd-1' })
+      expect(value).toEqual({ owner: 'Di', balance: 7, open: true })
+      expect(asOf).toBeGreaterThanOrEqual(drained)
+    })
+
     test('many callers at once each read their own write', async () => {
       await Promise.all(
         Array.from({ length: 100 }, async (_, n) => {

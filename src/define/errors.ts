@@ -165,6 +165,16 @@ const catalogue = {
   // Running
   'run/no-role': (at: { role: string }) =>
     `This process was started without ${at.role}. Send it to one that has that role, or turn it on in \`roles\`.`,
+  'run/drain-timeout': (at: {
+    position: number
+    waitedMs: number
+    behind: readonly { projection: string; reached: number; state: string; failure?: string }[]
+  }) =>
+    `After ${at.waitedMs} ms not every projection has reached position ${at.position}: ${at.behind
+      .map(({ projection, reached, state, failure }) => {
+        return `${quote(projection)} is at ${reached} (${failure === undefined ? state : `${state}, ${failure}`})`
+      })
+      .join('; ')}. Correct those that failed; give the others more time.`,
 
   // HTTP
   'http/unreadable-input': (at: { place: string; problem: string }) =>

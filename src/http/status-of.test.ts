@@ -14,6 +14,7 @@ const inside: readonly ErrorCode[] = [
   'command/invalid-decision',
   'command/evolve-failed',
   'command/snapshot-failed',
+  'run/drain-timeout',
   'query/failed',
   'query/wrong-store',
   'http/unreadable-input',

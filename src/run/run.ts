@@ -11,6 +11,7 @@ import {
 } from '../project/index.ts'
 import { type Asker, type AskerOptions, createAsker, type ReadableView } from '../query/index.ts'
 import { closeInTurn } from './close.ts'
+import { drain } from './drain.ts'
 import type { System } from './system.ts'
 
 export interface RunOptions {
@@ -77,6 +78,11 @@ export async function run(app: App, options: RunOptions): Promise<System> {
       query: asker.query,
       queryText: asker.queryText,
       status: () => projector?.status() ?? statusOf(views, log),
+      drain: async (drainOptions = {}) => {
+        if (projector === undefined) throw new BifoldError('run/no-role', { role: 'projections' })
+        const { status } = projector
+        return drain({ log, runtime, status, isClosing: () => closing !== undefined }, drainOptions)
+      },
       close: () => {
         closing ??= closeInTurn(open)
         return closing
