@@ -9,7 +9,23 @@ async function start({ databaseUrl, dataDir, port, commandsPerSecond }: Settings
   const on = databaseUrl === undefined ? embedded({ directory: dataDir }) : postgres({ url: databaseUrl })
   const { url, close } = await openShop({ on, runsOn, port, commandsPerSecond })
   stopOnSignals(close)
+  stopWithNpm()
   console.log(`The shop serves at ${url}, on ${runsOn}.`)
+}
+
+/**
+ * npm passes a SIGTERM on to the shell that it runs a script in, and that shell dies of it without passing it on: left
+ * alone, the shop would go on unseen, with its port and its directory taken.
+ */
+function stopWithNpm(): void {
+  if (process.env['npm_lifecycle_event'] === undefined) return
+  const shell = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return
+    clearInterval(watch)
+    process.kill(process.pid, 'SIGTERM')
+  }, 250)
+  watch.unref()
 }
 
 /** What whoever started the shop can mend is said in a sentence; anything else comes with its trace. */

@@ -14,10 +14,21 @@ export interface Settings {
 export function settingsFrom(env: Readonly<Record<string, string | undefined>>): Settings {
   return {
     port: wholeNumber(env, 'PORT', { missing: 3000, most: 65_535 }),
-    databaseUrl: env['DATABASE_URL'] || undefined,
+    databaseUrl: databaseUrl(env['DATABASE_URL']),
     dataDir: env['DATA_DIR'] || '.data/shop',
     commandsPerSecond: wholeNumber(env, 'SHOP_RATE', { missing: 20, most: 5_000 }),
   }
+}
+
+function databaseUrl(given: string | undefined): string | undefined {
+  if (given === undefined || given === '') return undefined
+  if (/^postgres(ql)?:\/\//.test(given) && URL.canParse(given)) return given
+  // The value stays out of the message: it may hold a password
+  throw invalid('DATABASE_URL will not do. It must be like postgres://user:password@host:5432/database.')
+}
+
+function invalid(message: string): Error {
+  return Object.assign(new Error(message), { code: 'shop/invalid-setting' })
 }
 
 function wholeNumber(
@@ -29,8 +40,7 @@ function wholeNumber(
   if (given === undefined || given === '') return missing
   const value = Number(given)
   if (!/^\d+$/.test(given) || value > most) {
-    const message = `${name} is ${JSON.stringify(given)}. It must be a whole number from 0 to ${most}.`
-    throw Object.assign(new Error(message), { code: 'shop/invalid-setting' })
+    throw invalid(`${name} is ${JSON.stringify(given)}. It must be a whole number from 0 to ${most}.`)
   }
   return value
 }

@@ -69,6 +69,21 @@ describePostgres('on PostgreSQL', () => {
 })
 
 test(
+  'the shop ends with the shell that npm runs it in, and gives its directory back',
+  async () => {
+    const first = startShop(settings(), 'npm')
+    await first.url
+    first.stop('SIGTERM')
+    await first.ended // only when nobody has its output open any more
+    const second = startShop(settings())
+    await second.url
+    second.stop('SIGTERM')
+    expect((await second.ended).stderr).toBe('')
+  },
+  timeoutMs,
+)
+
+test(
   'a second shop on the same directory says who has it',
   async () => {
     const first = startShop(settings())

@@ -11,16 +11,21 @@ export interface ShopProcess {
   stop(signal: NodeJS.Signals): void
 }
 
-const running = new Set<ChildProcess>()
+/** With the process, or the group of processes (below 0), that its kill goes to. */
+const running = new Map<ChildProcess, number | undefined>()
 
-export function startShop(env: Readonly<Record<string, string>>): ShopProcess {
+/** @param under `npm`: as a child of the shell that npm runs scripts in; `stop` signals that shell, as npm does. */
+export function startShop(env: Readonly<Record<string, string>>, under?: 'npm'): ShopProcess {
   const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
   const args = ['--import', new URL('./from-source.ts', import.meta.url).href, path('../../src/main.ts')]
-  const child = spawn(process.execPath, args, {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+  // Something to do after the command keeps every shell from becoming the command
+  const shell = ['-c', '"$@"; exit $?', 'sh', process.execPath, ...args]
+  const child = spawn(under === 'npm' ? '/bin/sh' : process.execPath, under === 'npm' ? shell : args, {
+    env: { PATH: process.env['PATH'] ?? '', ...(under === 'npm' ? { npm_lifecycle_event: 'start' } : {}), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: under === 'npm', // a group of its own, which can be killed as one
   })
-  running.add(child)
+  running.set(child, under === 'npm' && child.pid !== undefined ? -child.pid : child.pid)
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     stderr = (stderr + chunk).slice(-4000)
@@ -45,9 +50,9 @@ export function startShop(env: Readonly<Record<string, string>>): ShopProcess {
 /** Kills what a failed test left behind. Belongs into `afterEach`. */
 export async function killShops(): Promise<void> {
   await Promise.all(
-    [...running].map(async child => {
+    [...running].map(async ([child, target]) => {
       const closed = once(child, 'close')
-      child.kill('SIGKILL')
+      if (target !== undefined) process.kill(target, 'SIGKILL')
       await closed
     }),
   )
