@@ -89,8 +89,7 @@ function encodeEvent(event: NewEvent, stream: StreamKey, metadata: string, conte
   const checked = check(type.schema, event.data)
   if (checked.issues !== undefined) throw new BifoldError('log/invalid-event', { type: type.type, ...checked })
   const data = encodeData(checked.value, type.type, context)
-  const tags = type.tags(checked.value)
-  checkTags(tags, type.type)
+  const tags = tagsOf(type, checked.value)
   return { id: newId(), type: type.type, schemaVersion: type.schemaVersion, tags, data, metadata }
 }
 
@@ -122,12 +121,20 @@ function invalid(type: string, message: string, cause?: unknown): BifoldError {
 
 const maxTags = 32
 
-function checkTags(tags: readonly string[], type: string): void {
+function tagsOf({ type, tags: make }: EventType, data: unknown): readonly string[] {
+  let tags: readonly string[]
+  try {
+    tags = make(data)
+  } catch (cause) {
+    throw invalid(type, 'its `tags` threw', cause)
+  }
+  if (!Array.isArray(tags)) throw invalid(type, 'its `tags` answered no array')
   if (tags.length > maxTags) throw invalid(type, `it has ${tags.length} tags, and ${maxTags} is the limit`)
   for (const tag of tags) {
     const rule = problemOfName(tag)
     if (rule !== undefined) throw invalid(type, `a tag will not do: ${rule}`)
   }
+  return tags
 }
 
 // `JSON.stringify` writes these two as escapes, and nothing else as `\u0000` or `\ud…`. An even number of backslashes
