@@ -46,6 +46,32 @@ test('a sound app is taken as it is', () => {
   expect(app('nothing', {}).contracts).toEqual([])
 })
 
+describe('what JavaScript does not check', () => {
+  const invalid = 'define/invalid-definition'
+  const untyped = (definition: object): never => definition as never
+
+  test('a command without an input or a decision is refused, naming it', () => {
+    const deciding = (command: object) => () =>
+      app('shop', { aggregates: [untyped({ ...Order, commands: { PayOrder: command } })] })
+    refused(deciding({ decide: () => [] }), invalid, "aggregate('order').commands.PayOrder.input")
+    refused(deciding({ input: z.object({}) }), invalid, "aggregate('order').commands.PayOrder.decide")
+  })
+
+  test('an event without a schema is refused, naming it', () => {
+    const Bare = untyped({ ...OrderEvents, types: { OrderPaid: { ...OrderEvents.types.OrderPaid, schema: 5 } } })
+    refused(() => app('shop', { events: [Bare] }), invalid, "events('order').OrderPaid")
+  })
+
+  test('a fold that is no function is refused, naming it', () => {
+    const Folding = untyped({ ...Orders, on: { OrderPlaced: 5 } })
+    refused(
+      () => app('shop', { aggregates: [Order], projections: [Folding] }),
+      invalid,
+      "projection('orders').on.OrderPlaced",
+    )
+  })
+})
+
 describe('snapshots', () => {
   const kept = (snapshot: { every: number; version?: number }, initial: () => unknown = () => ({})) => {
     const aggregates = [{ ...Order, initial, snapshot }]

@@ -5,6 +5,7 @@ import type { AnyEvents, EventType } from './events.ts'
 import { exactJson } from './exact-json.ts'
 import type { AnyProjection } from './projection.ts'
 import type { AnyQuery } from './query.ts'
+import type { Schema } from './schema.ts'
 
 interface Definitions {
   readonly name: string
@@ -74,6 +75,7 @@ function checkContract(contract: AnyEvents): void {
   mustBeKebab(place, contract.category)
   for (const type of Object.values(contract.types)) {
     mustBePascal(place, type.type)
+    mustBeSchema(`${place}.${type.type}`, type.schema)
     checkUpcast(`${place}.${type.type}`, type)
   }
 }
@@ -112,8 +114,23 @@ function checkAggregate(aggregate: AnyAggregate): void {
   for (const type of Object.keys(aggregate.evolve)) {
     if (!types.includes(type)) throw new BifoldError('define/unknown-event', { place: `${place}.evolve`, type })
   }
-  for (const command of Object.keys(aggregate.commands)) mustBePascal(`${place}.commands`, command)
+  for (const [command, { input, decide }] of Object.entries(aggregate.commands)) {
+    mustBePascal(`${place}.commands`, command)
+    mustBeSchema(`${place}.commands.${command}.input`, input)
+    mustBeFunction(`${place}.commands.${command}.decide`, decide)
+  }
   if (aggregate.snapshot !== undefined) checkSnapshot(aggregate, aggregate.snapshot, `${place}.snapshot`)
+}
+
+function mustBeFunction(place: string, given: unknown): void {
+  if (typeof given !== 'function')
+    throw new BifoldError('define/invalid-definition', { place, problem: 'it must be a function' })
+}
+
+function mustBeSchema(place: string, given: Partial<Schema<unknown>> | undefined): void {
+  if (given?.['~standard'] === undefined) {
+    throw new BifoldError('define/invalid-definition', { place, problem: 'it must be a schema (Standard Schema)' })
+  }
 }
 
 function checkSnapshot({ initial }: AnyAggregate, { every, version = 1 }: SnapshotPolicy, place: string): void {
@@ -156,6 +173,7 @@ function checkProjection(projection: AnyProjection, contracts: readonly AnyEvent
   const types = new Set(projection.from.flatMap(contract => Object.keys(contract.types)))
   for (const type of Object.keys(projection.on)) {
     if (!types.has(type)) throw new BifoldError('define/unknown-event', { place: `${place}.on`, type })
+    mustBeFunction(`${place}.on.${type}`, projection.on[type])
   }
   checkKeys(projection, place, types)
   checkIndexes(projection, place, checkColumns(projection, place))
