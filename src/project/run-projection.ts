@@ -1,5 +1,6 @@
 import type { ProjectorLimits } from './limits.ts'
 import { type RunningShard, runShard, type ShardContext } from './run-shard.ts'
+import { shareReads } from './shared-reads.ts'
 import type { ProjectionStatus, ShardStatus } from './status.ts'
 
 export type ProjectionContext = Omit<ShardContext, 'shard'>
@@ -12,15 +13,16 @@ export interface RunningProjection {
 }
 
 /**
- * Carries all shards of a projection on, each by itself: one that is slow or fails holds up no other one. At the tail of
- * the log they share each page, which is read once; further behind each reads for itself.
+ * Carries all shards of a projection on, each by itself: one that is slow or fails holds up no other one. They share the
+ * pages of the log, so that each is read once.
  */
 export function runProjection(context: ProjectionContext): RunningProjection {
   const { shape, view } = context
   const { name, shards: count } = shape.projection
   const limits: ProjectorLimits = { ...context.limits, cacheBytes: context.limits.cacheBytes / count }
+  const log = count === 1 ? context.log : { ...context.log, read: shareReads(context.log.read) }
   const running: readonly RunningShard[] = Array.from({ length: count }, (_, shard) =>
-    runShard({ ...context, limits, shard }),
+    runShard({ ...context, log, limits, shard }),
   )
   return {
     status: () => {
