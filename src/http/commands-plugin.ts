@@ -38,7 +38,13 @@ function addCommand(
     const caller: Caller = identify === undefined ? {} : await identify(request)
     const options = commandOptionsOf(request.headers, caller)
     const { streamId } = request.params
-    const done = await system.dispatchByName(category, streamId, command, request.body ?? {}, options)
+    const done = await system.dispatchByName(
+      category,
+      streamId,
+      command,
+      request.body === undefined ? {} : request.body,
+      options,
+    )
     reply.header('bifold-token', done.token).header('etag', `"${done.version}"`)
     return sendJson(reply, JSON.stringify(done))
   })

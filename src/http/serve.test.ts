@@ -181,6 +181,10 @@ describe('a command', () => {
     expect((await send('audited/Audit', undefined, { 'content-type': 'application/json' })).status).toBe(200)
   })
 
+  test('with the body null has that input, and no other', async () => {
+    await expectProblem(await send('audited/Audit', null), 400, 'command/invalid-input')
+  })
+
   test('belongs to its tenant', async () => {
     const response = await send('t-1/Open', { owner: 'Zoë' }, { 'bifold-tenant': 'caf%C3%A9' })
     const token = response.headers.get('bifold-token') ?? ''
