@@ -38,15 +38,36 @@ export function eventOf(row: EventRow): StoredEvent {
   }
 }
 
+/**
+ * A page ends with the event that takes it past this size, as the events are stored: compressed, where they are large.
+ * Without it a page of large documents would be as large as all of them.
+ */
+const pageBytes = 8 * 1024 * 1024
+
+interface PagedRow extends EventRow {
+  /** The size of the page up to and with this event. */
+  readonly bytes: number
+}
+
+function isCut(rows: readonly PagedRow[]): boolean {
+  return (rows.at(-1)?.bytes ?? 0) >= pageBytes
+}
+
 // Each statement begins at a position, not behind it: the row there proves that the history is the one it was.
 const readAllStatement = {
   name: 'bifold_read_all',
   text: `select position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata,
-           to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at
-      from bifold.events
-     where position >= $1
-     order by position
-     limit $2`,
+           to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at, bytes
+      from (
+        select *, sum(size) over (order by position rows unbounded preceding) as bytes
+          from (
+            select *, case when position = $1 then 0 else pg_column_size(data) + pg_column_size(metadata) end as size
+              from bifold.events
+             where position >= $1
+             order by position
+             limit $2) as found) as page
+     where bytes - size < $3
+     order by position`,
 }
 
 /**
@@ -60,12 +81,12 @@ export async function readAll(
 ): Promise<
   { readonly events: readonly StoredEvent[]; readonly through: Anchor; readonly atHead: boolean } | undefined
 > {
-  const rows = await sql.query<EventRow>(readAllStatement, [from.position, maxEvents + 1])
+  const rows = await sql.query<PagedRow>(readAllStatement, [from.position, maxEvents + 1, pageBytes])
   if (from.position > 0 && !isAt(from, rows[0])) return undefined
   const events = rows.slice(from.position > 0 ? 1 : 0).map(eventOf)
   // Where the page begins at the origin, one event was read too many.
   const page = events.slice(0, maxEvents)
-  return { events: page, through: anchorOf(page.at(-1)) ?? from, atHead: rows.length <= maxEvents }
+  return { events: page, through: anchorOf(page.at(-1)) ?? from, atHead: rows.length <= maxEvents && !isCut(rows) }
 }
 
 const boundsStatement = {
@@ -80,11 +101,17 @@ const boundsStatement = {
 const readTypesStatement = {
   name: 'bifold_read_types',
   text: `select position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata,
-           to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at
-      from bifold.events
-     where position > $1 and position <= $2 and type = any($3)
-     order by position
-     limit $4`,
+           to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at, bytes
+      from (
+        select *, sum(size) over (order by position rows unbounded preceding) as bytes
+          from (
+            select *, pg_column_size(data) + pg_column_size(metadata) as size
+              from bifold.events
+             where position > $1 and position <= $2 and type = any($3)
+             order by position
+             limit $4) as found) as page
+     where bytes - size < $5
+     order by position`,
 }
 
 /** How far one page looks for its types: a rare one would otherwise be sought through the whole log by one statement. */
@@ -106,9 +133,10 @@ export async function readTypes(
   if (from.position > 0 && !isAt(from, bounds[0])) return undefined
   const end = bounds.at(-1)
   if (end === undefined) return { events: [], through: from, atHead: true }
-  const rows = await sql.query<EventRow>(readTypesStatement, [from.position, end.position, types, maxEvents])
+  const rows = await sql.query<PagedRow>(readTypesStatement, [from.position, end.position, types, maxEvents, pageBytes])
   const events = rows.map(eventOf)
-  const through = (rows.length === maxEvents ? anchorOf(rows.at(-1)) : anchorOf(end)) ?? from
+  const isFull = rows.length === maxEvents || isCut(rows)
+  const through = (isFull ? anchorOf(rows.at(-1)) : anchorOf(end)) ?? from
   return { events, through, atHead: end.is_head && through.position === end.position }
 }
 

@@ -110,6 +110,28 @@ function suite(name: string, open: () => Promise<{ database: Database; drop: () 
       ])
     })
 
+    test('a page of large documents is cut by its size, and nothing is left out', async () => {
+      const storage = postgresLogStorage(database)
+      await database.sql.script(`
+        insert into bifold.events
+        select n, 'default', 'order', 's' || n, 1, 'OrderPaid', 1, gen_random_uuid(), '{}',
+          json_build_object('total', n, 'note', (
+            select string_agg(md5(random()::text || n || i), '') from generate_series(1, 30000) i)), '{}', now()
+          from generate_series(1, 20) n`)
+      for (const types of [undefined, ['OrderPaid']]) {
+        const pages: number[][] = []
+        for (let from = origin; ; ) {
+          const page = await storage.read(from, types, 1000)
+          pages.push(page.events.map(event => event.position))
+          from = page.through
+          if (page.atHead) break
+        }
+        expect(pages.map(page => page.length)).toEqual([9, 9, 2])
+        expect(pages.flat()).toEqual(Array.from({ length: 20 }, (_, n) => n + 1))
+      }
+      await storage.close()
+    })
+
     test('command ids are forgotten by age, in steps, and can then be used again', async () => {
       const log = await openLog()
       for (let n = 0; n < 3; n++) await append(log, 'a', n, `c${n}`)
