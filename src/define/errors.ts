@@ -205,6 +205,19 @@ const catalogue = {
     `The rows of the view ${quote(at.projection)} and what the log makes of them need more than ${at.limitBytes} bytes of memory. Nothing was compared; raise \`maxBytes\`.`,
   'verify/no-such-position': (at: { position: number; head: number }) =>
     `There is no position ${at.position} in the log: it goes from 0 to ${at.head}.`,
+
+  // Tests of one's own
+  'testing/fold-law-broken': (at: {
+    projection: string
+    /** With `runs: 1` it shows the same again, where what the fold depends on is the same. */
+    seed: number
+    tenant: string
+    key: string
+    /** The row's document as it is when all events are folded at once, and when they are folded in parts. */
+    atOnce: string | null
+    inParts: string | null
+  }) =>
+    `projection(${quote(at.projection)}): the row ${quote(at.key)} of the tenant ${quote(at.tenant)} is another one when its events are folded in parts (seed ${at.seed}). Its folds depend on more than the row and the event: look for the clock, chance, and variables outside of them. The data of this error hold both rows.`,
 } as const
 
 /** The event at which a projection stands. */

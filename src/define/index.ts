@@ -6,7 +6,7 @@ export {
   type DecisionContext,
   type SnapshotPolicy,
 } from './aggregate.ts'
-export { type App, app } from './app.ts'
+export { type App, app, typesOf } from './app.ts'
 export { type Column, type Columns, type ColumnType, columnsOf } from './columns.ts'
 export { BifoldError, type ErrorCode, type ErrorData, errorCodes, isError, sayIssues } from './errors.ts'
 export {

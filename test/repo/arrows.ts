@@ -13,6 +13,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   run: ['define', 'log', 'command', 'project', 'query'],
   http: ['define', 'log', 'command', 'project', 'query', 'run'],
   verify: ['define', 'log', 'project'],
+  testing: ['define', 'log', 'project'],
 }
 
 /** The one part from which each optional peer can be reached. */

@@ -1,0 +1,2 @@
+export { type FoldLawsOptions, foldLaws } from './fold-laws.ts'
+export type { SampleEvent } from './sample-events.ts'
