@@ -195,6 +195,19 @@ describe('a state that cannot be kept', () => {
     expect(calls.slice(0, 2)).toEqual(['snapshot 4 and 2 events', 'read from 1'])
   })
 
+  test('is a warning of the process where nobody else wants to hear of it, once for each aggregate', async () => {
+    const warnings: string[] = []
+    const hear = (warning: Error & { readonly code?: string }) => warnings.push(`${warning.code}`)
+    process.on('warning', hear)
+    const dated = { ...keeping(1), evolve: { ...Account.evolve, AccountOpened: () => ({ at: new Date(0) }) } }
+    const { dispatchByName, close } = await startCommands(memoryLogStorage(), { app: bankOf(dated as AnyAggregate) })
+    for (const id of ['a', 'b']) await dispatchByName('account', id, 'OpenAccount', { owner: 'Ada' })
+    await close()
+    await nextTurns()
+    process.off('warning', hear)
+    expect(warnings).toEqual(['command/snapshot-failed'])
+  })
+
   test('because too many wait is let go', async () => {
     const storage = memoryLogStorage()
     const kept = keeping(1)

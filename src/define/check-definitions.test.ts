@@ -57,6 +57,13 @@ describe('what JavaScript does not check', () => {
     refused(deciding({ input: z.object({}) }), invalid, "aggregate('order').commands.PayOrder.decide")
   })
 
+  test('an initial state that is no function is refused, and so is a snapshot policy that is none', () => {
+    const aggregates = (more: object) => () => app('shop', { aggregates: [untyped({ ...Order, ...more })] })
+    refused(aggregates({ initial: {} }), invalid, "aggregate('order').initial")
+    refused(aggregates({ snapshot: null }), invalid, "aggregate('order').snapshot")
+    refused(aggregates({ snapshot: 100 }), invalid, "aggregate('order').snapshot")
+  })
+
   test('an event without a schema is refused, naming it', () => {
     const Bare = untyped({ ...OrderEvents, types: { OrderPaid: { ...OrderEvents.types.OrderPaid, schema: 5 } } })
     refused(() => app('shop', { events: [Bare] }), invalid, "events('order').OrderPaid")

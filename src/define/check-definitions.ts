@@ -119,6 +119,7 @@ function checkAggregate(aggregate: AnyAggregate): void {
     mustBeSchema(`${place}.commands.${command}.input`, input)
     mustBeFunction(`${place}.commands.${command}.decide`, decide)
   }
+  mustBeFunction(`${place}.initial`, aggregate.initial)
   if (aggregate.snapshot !== undefined) checkSnapshot(aggregate, aggregate.snapshot, `${place}.snapshot`)
 }
 
@@ -133,7 +134,8 @@ function mustBeSchema(place: string, given: Partial<Schema<unknown>> | undefined
   }
 }
 
-function checkSnapshot({ initial }: AnyAggregate, { every, version = 1 }: SnapshotPolicy, place: string): void {
+function checkSnapshot({ initial }: AnyAggregate, policy: SnapshotPolicy | null, place: string): void {
+  const { every = 0, version = 1 }: Partial<SnapshotPolicy> = policy ?? {}
   for (const [name, value] of Object.entries({ every, version })) {
     if (!Number.isSafeInteger(value) || value < 1 || value > maxInteger) {
       const problem = `${name} must be a whole number from 1 to ${maxInteger}`

@@ -43,4 +43,6 @@ export const Product = aggregate(ProductEvents, {
         price === product.price ? [] : [ProductEvents.PriceChanged({ price, at: momentOf(at, context) })],
     },
   },
+  // Prices change for as long as a product is sold: what came before need not be read again.
+  snapshot: { every: 100 },
 })
