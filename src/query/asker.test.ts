@@ -298,6 +298,13 @@ test('rows of one tenant are not those of another', async () => {
   expect((await query(accountsByBalance, {}, { after: token })).value.rows).toEqual([])
 })
 
+test('a tenant that no stream can have is refused', async () => {
+  const { query } = ask()
+  for (const tenant of ['', 'a\u0000b', 'a\nb']) {
+    await expect(query(accountById, { id: 'a' }, { tenant })).rejects.toMatchObject({ code: 'log/invalid-stream' })
+  }
+})
+
 test('many is of one snapshot, however many keys', async () => {
   const asOfs: number[] = []
   const counting: View = {

@@ -1,5 +1,5 @@
 import { type AnyQuery, type App, BifoldError, check, columnsOf, type Position } from '../define/index.ts'
-import { defaultTenant, type EventLog, origin, type Runtime } from '../log/index.ts'
+import { defaultTenant, type EventLog, origin, problemOfName, type Runtime } from '../log/index.ts'
 import type { Read, ViewStore } from '../project/index.ts'
 import type { Answer, AskOptions, AskQuery } from './ask.ts'
 import { gather } from './gather.ts'
@@ -96,7 +96,7 @@ export function createAsker(options: AskerOptions): Asker {
       throw new BifoldError('query/invalid-input', { query: query.name, issues: checked.issues })
     }
     const waitMs = waitMsOf(query, options)
-    const reading = readOf(query, sources, checked.value, options.tenant ?? defaultTenant)
+    const reading = readOf(query, sources, checked.value, tenantOf(options))
     const { position } = options.after === undefined ? origin : await tokens.read(options.after)
     const { value, asOf } =
       position === 0 ? await reading.read() : await readAfter(plan, reading, position, waitMs, options.onTimeout)
@@ -198,4 +198,11 @@ function textOf(found: Found): string {
     case 'native':
       return JSON.stringify(found.value) ?? 'null'
   }
+}
+
+/** @throws `log/invalid-stream` for a name that no stream's tenant can have. */
+function tenantOf({ tenant = defaultTenant }: AskOptions): string {
+  const rule = problemOfName(tenant)
+  if (rule !== undefined) throw new BifoldError('log/invalid-stream', { part: 'tenant', rule })
+  return tenant
 }
