@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Runtime } from '../log/index.ts'
 import { compareText, rowId, type StoredRow } from '../project/index.ts'
 import type { FoldedRow } from './fold-aside.ts'
 
@@ -14,14 +15,19 @@ export interface Difference {
   readonly folded?: { readonly position: number; readonly doc: string }
 }
 
+/** Rows compared before everything else in the process has its turn. */
+const turnRows = 2000
+
 /** How the stored rows differ from those that the log makes, key by key in the stores' order: to the byte, position included. */
-export function differencesOf(
+export async function differencesOf(
   stored: readonly StoredRow[],
   folded: ReadonlyMap<string, FoldedRow>,
-): readonly Difference[] {
+  { turn }: Pick<Runtime, 'turn'>,
+): Promise<readonly Difference[]> {
   const found: Difference[] = []
   const seen = new Set<string>()
-  for (const row of stored) {
+  for (const [n, row] of stored.entries()) {
+    if (n % turnRows === turnRows - 1) await turn()
     const id = rowId(row)
     seen.add(id)
     const expected = folded.get(id)
@@ -31,7 +37,9 @@ export function differencesOf(
     const other = expected && { folded: { position: expected.position, doc: expected.doc } }
     found.push({ tenant, key, kind, stored: { position, doc, differing }, ...other })
   }
+  let looked = 0
   for (const [id, { tenant, key, position, doc }] of folded) {
+    if (++looked % turnRows === 0) await turn()
     if (!seen.has(id)) found.push({ tenant, key, kind: 'missing', folded: { position, doc } })
   }
   return found.sort((a, b) => compareText(a.tenant, b.tenant) || compareText(a.key, b.key))

@@ -69,7 +69,7 @@ export async function verify(
   }
   const { checkpoints, rows, hash } = await readAll(view, weigh)
   const folded = await foldAside({ log: on.log, shape, checkpoints, batchEvents, runtime, weigh })
-  const differences = differencesOf(rows, folded)
+  const differences = await differencesOf(rows, folded, runtime)
   const verified: Verified = {
     projection: projection.name,
     generation: view.generation,
