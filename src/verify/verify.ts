@@ -48,7 +48,7 @@ interface Different {
  * while its rows are read, and none of what comes after.
  *
  * @param on a running system, or a log and a store of views.
- * @param projection which view; in the generation of its present version and columns.
+ * @param projection which view, in the generation of its version, columns and shards; it is made, empty, where there is none.
  * @throws `verify/too-large` · `log/rewound` where the view was made from another history · `project/fold-failed`,
  * `project/invalid-row` or `project/invalid-key` where the definition as it is now fails on an event that is in the view.
  */
