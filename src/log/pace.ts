@@ -7,8 +7,8 @@ import type { Runtime } from './runtime.ts'
  */
 export function makePace(runtime: Runtime) {
   // Measured with 256 and 1024 callers on a quiet machine whose disk commits in 0.2 ms: two batches of half are a third
-  // faster than one of all of them, and a share of 6 left half of that unused by going to and fro. Where a commit takes
-  // about 2 ms both are even, and a batch then takes some twelve times what its callers need.
+  // faster than one of all of them, and a share of 6 left half of that unused by going to and fro. By the same costs
+  // both would be even where a commit takes about 2 ms: a batch then takes some twelve times what its callers need.
   const share = 12
   let answeredAt = 0
   let batchMs = 0
