@@ -25,7 +25,7 @@ import {
 import { snapshotVerb } from './view-snapshot.ts'
 
 export interface PostgresViewStoreOptions {
-  /** The shortest time between two notifications to other processes that views have moved. Default 5. */
+  /** The shortest time between two notifications to other processes that views have moved. Default 2. */
   readonly notifyMs?: number
   readonly runtime?: Runtime
 }
@@ -35,7 +35,7 @@ export interface PostgresViewStoreOptions {
  * row's properties beside the row's own JSON.
  */
 export function postgresViewStore(database: Database, options: PostgresViewStoreOptions = {}): ViewStore {
-  const { notifyMs = 5, runtime = systemRuntime } = options
+  const { notifyMs = 2, runtime = systemRuntime } = options
   const notices = movedNotices(database, runtime, notifyMs)
   const tables = new Map<AnyProjection, ViewTable>()
   let migrated: Promise<void> | undefined
