@@ -61,6 +61,8 @@ const catalogue = {
   'setup/migration-changed': (at: { name: string }) =>
     `The migration ${at.name} was applied to this database in another form than this release has. Applied migrations never change; restore the file, and put the change into a new migration.`,
 
+  'embedded/unusable-directory': (at: { directory: string; problem: string }) =>
+    `The embedded database cannot use the directory ${quote(at.directory)}: ${at.problem}. Give it a directory of its own that this user may write to; if it held a database, put back a copy of it.`,
   'embedded/directory-locked': (at: {
     directory: string
     pid: number

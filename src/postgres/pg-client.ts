@@ -28,10 +28,11 @@ type Queryable = Pick<Client, 'query'>
 
 /**
  * Opens a PostgreSQL by its URL (`postgres://user@host/database`). No connection is made yet.
- * @throws `setup/missing-peer` where `pg` is not installed.
+ * @throws `setup/invalid-option` for what is no such URL · `setup/missing-peer` where `pg` is not installed.
  */
 export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<Database> {
   const { poolConnections = 10, readerConnections = 10, connectTimeoutMs = 10_000, runtime = systemRuntime } = options
+  mustBeUrl(url)
   const driver = await importDriver()
   const settings = (startUp: string): ClientConfig => ({
     connectionString: withStartUp(
@@ -68,6 +69,15 @@ async function importDriver(): Promise<Driver> {
     return (await import('pg')).default
   } catch (cause) {
     throw new BifoldError('setup/missing-peer', { peer: 'pg', purpose: 'PostgreSQL' }, { cause })
+  }
+}
+
+function mustBeUrl(url: string): void {
+  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol)) {
+    throw new BifoldError('setup/invalid-option', {
+      option: 'url',
+      rule: 'it is like postgres://user:password@host:5432/database',
+    })
   }
 }
 

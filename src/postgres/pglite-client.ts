@@ -14,16 +14,18 @@ type Driver = typeof import('@electric-sql/pglite')
 /**
  * Opens the embedded PostgreSQL in a directory of its own, which is made where it is missing; without a directory, in
  * memory. It has one connection: whatever is asked at the same time is answered one after the other.
- * @throws `embedded/directory-locked` where another process has it · `setup/missing-peer` where `@electric-sql/pglite` is not installed.
+ * @throws `embedded/directory-locked` where another process has it · `embedded/unusable-directory` where it cannot be
+ * made, written or understood · `setup/missing-peer` where `@electric-sql/pglite` is not installed.
  */
 export async function openPglite(directory?: string, options: PgliteOptions = {}): Promise<Database> {
   const { runtime = systemRuntime } = options
   const { PGlite } = await importDriver()
-  const lock = directory === undefined ? undefined : await lockDirectory(directory, runtime)
+  const lock = directory === undefined ? undefined : await lockDirectory(directory, runtime).catch(unusable(directory))
   const place = directory === undefined ? {} : { dataDir: join(directory, 'data') }
   const pglite = await PGlite.create({ ...place, parsers: { ...parsers } }).catch(async error => {
     await lock?.release()
-    throw error
+    if (directory === undefined) throw error
+    return unusable(directory)(error)
   })
   await pglite.exec("set timezone = 'UTC'; set client_min_messages = warning")
   const fair = fairness(runtime)
@@ -47,6 +49,15 @@ export async function openPglite(directory?: string, options: PgliteOptions = {}
       await pglite.close()
       await lock?.release()
     },
+  }
+}
+
+/** Gives what the file system or PGlite says about a directory a code. */
+function unusable(directory: string): (cause: unknown) => never {
+  return cause => {
+    if (cause instanceof BifoldError) throw cause
+    const problem = cause instanceof Error ? cause.message : String(cause)
+    throw new BifoldError('embedded/unusable-directory', { directory, problem }, { cause })
   }
 }
 
