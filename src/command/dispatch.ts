@@ -39,3 +39,15 @@ export type Dispatch = <A extends AnyAggregate, Name extends keyof A['commands']
   input: SentTo<A, Name>,
   options?: DispatchOptions,
 ) => Promise<Dispatched>
+
+/**
+ * As `Dispatch`, with the aggregate named by its category and the input not yet checked: what an HTTP server calls.
+ * @throws as `dispatch`, and `command/unknown` where the app has no such command.
+ */
+export type DispatchByName = (
+  category: string,
+  streamId: string,
+  command: string,
+  input: unknown,
+  options?: DispatchOptions,
+) => Promise<Dispatched>

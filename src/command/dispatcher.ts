@@ -2,7 +2,7 @@ import { type AnyAggregate, type App, BifoldError, check } from '../define/index
 import { checkStream, defaultTenant, type EventLog, problemOfName, type Runtime } from '../log/index.ts'
 import { carryOut, type Engine, type Job } from './carry-out.ts'
 import type { Plan } from './decide.ts'
-import type { Dispatch, Dispatched, DispatchOptions } from './dispatch.ts'
+import type { Dispatch, DispatchByName, Dispatched, DispatchOptions } from './dispatch.ts'
 import { payloadHash } from './payload-hash.ts'
 import { createSnapshots, warnOnce } from './snapshots.ts'
 import { createStates } from './states.ts'
@@ -29,14 +29,7 @@ export interface DispatcherOptions {
 /** The command side of an app. */
 export interface Dispatcher {
   readonly dispatch: Dispatch
-  /** As `dispatch`, for callers who know names only. */
-  dispatchByName(
-    category: string,
-    streamId: string,
-    command: string,
-    input: unknown,
-    options?: DispatchOptions,
-  ): Promise<Dispatched>
+  readonly dispatchByName: DispatchByName
   /** Takes no more commands, and waits for those that are under way. */
   close(): Promise<void>
 }
@@ -80,13 +73,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
   }
 
-  const send = async (
-    category: string,
-    streamId: string,
-    command: string,
-    input: unknown,
-    options: DispatchOptions = {},
-  ): Promise<Dispatched> => {
+  const send: DispatchByName = async (category, streamId, command, input, options = {}) => {
     if (closed !== undefined) throw new BifoldError('log/closed', {})
     const plan = plans.get(category)?.get(command)
     if (plan === undefined) throw new BifoldError('command/unknown', { category, command })

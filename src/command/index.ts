@@ -1,2 +1,2 @@
-export type { Dispatch, Dispatched, DispatchOptions } from './dispatch.ts'
+export type { Dispatch, DispatchByName, Dispatched, DispatchOptions } from './dispatch.ts'
 export { createDispatcher, type Dispatcher, type DispatcherOptions } from './dispatcher.ts'

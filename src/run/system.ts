@@ -1,4 +1,4 @@
-import type { Dispatch, Dispatched, DispatchOptions } from '../command/index.ts'
+import type { Dispatch, DispatchByName } from '../command/index.ts'
 import type { App, Position } from '../define/index.ts'
 import type { EventLog } from '../log/index.ts'
 import type { ProjectionStatus, ViewStore } from '../project/index.ts'
@@ -12,17 +12,7 @@ export interface System {
   /** Where the views are kept: for `bifold/verify`, and for tools. The system closes it. */
   readonly views: ViewStore
   readonly dispatch: Dispatch
-  /**
-   * As `dispatch`, with the aggregate named by its category and the input not yet checked: what an HTTP server calls.
-   * @throws as `dispatch`, and `command/unknown` where the app has no such command.
-   */
-  dispatchByName(
-    category: string,
-    streamId: string,
-    command: string,
-    input: unknown,
-    options?: DispatchOptions,
-  ): Promise<Dispatched>
+  readonly dispatchByName: DispatchByName
   readonly query: AskQuery
   /** As `query`, with the answer as the JSON text that is stored, never parsed: what an HTTP server sends on. */
   queryText(query: string, input: unknown, options?: AskOptions): Promise<Answer<string>>
