@@ -1,4 +1,4 @@
-export type { Dispatch, Dispatched, DispatchOptions } from './command/index.ts'
+export type { Dispatch, DispatchByName, Dispatched, DispatchOptions } from './command/index.ts'
 export {
   type Aggregate,
   type AnyAggregate,
@@ -35,13 +35,28 @@ export {
   type Range,
   type RecordedEvent,
   type Rejection,
+  type RollupRow,
+  type RollupSource,
   reject,
+  rollup,
   type Schema,
   type SnapshotPolicy,
   type TypeOf,
   type Version,
 } from './define/index.ts'
 export type { EventLog, Runtime, Token } from './log/index.ts'
-export type { Backend, ProjectionStatus } from './project/index.ts'
+export type { Backend, GenerationStatus, ProjectionStatus, ShardStatus } from './project/index.ts'
 export type { Answer, AskOptions, AskQuery } from './query/index.ts'
-export { type DrainOptions, type RunOptions, run, type System } from './run/index.ts'
+export {
+  type DeadLetterOperations,
+  type DrainOptions,
+  type ParkedDetails,
+  type ParkedRow,
+  type Retried,
+  type RunOptions,
+  run,
+  type Session,
+  type Swapped,
+  type System,
+  session,
+} from './run/index.ts'

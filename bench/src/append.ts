@@ -65,12 +65,12 @@ export const append: Bench = {
   },
 }
 
-interface Run {
+export interface Run {
   readonly perSecond: number
   readonly latenciesMs: readonly number[]
 }
 
-function makeLoad(log: EventLog) {
+export function makeLoad(log: EventLog) {
   let streams = 0
   let appends = 0
 

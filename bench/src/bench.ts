@@ -10,7 +10,7 @@ export interface Bench {
 export interface BenchContext {
   /** A PostgreSQL server on which databases can be made. */
   readonly serverUrl: string
-  /** Less of everything: under 50 seconds in all. */
+  /** Less of everything: about a minute in all, at most. */
   readonly quick: boolean
   /** Tells how far it is. */
   readonly say: (line: string) => void

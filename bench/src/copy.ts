@@ -1,10 +1,11 @@
 import { pipeline } from 'node:stream/promises'
+import { keyHash } from 'bifold/log'
 import type { Client } from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { accountOf, depositOf, scattered } from './ledger.ts'
 
 const intoEvents = `copy bifold.events
-  (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at)
+  (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at, stream_hash)
   from stdin`
 const intoCommands = `copy bifold.commands
   (tenant, name, id, hash, version, first_position, last_position, recorded_at) from stdin`
@@ -31,7 +32,7 @@ export function makeRows(streamOf: (n: number) => number) {
       const data = JSON.stringify(depositOf(position))
       const id = idOf(position)
       events.push(
-        `${position}\tdefault\taccount\t${accountOf(stream)}\t${version}\tDeposited\t1\t${id}\t{}\t${data}\t{}\t${recordedAt}\n`,
+        `${position}\tdefault\taccount\t${accountOf(stream)}\t${version}\tDeposited\t1\t${id}\t{}\t${data}\t{}\t${recordedAt}\t${keyHash('default', accountOf(stream)) | 0}\n`,
       )
       commands.push(`default\tappend\t${id}\t${hash}\t${version}\t${position}\t${position}\t${recordedAt}\n`)
     }

@@ -1,12 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { run, type System } from 'bifold'
 import { tokenOf } from 'bifold/log'
 import { postgres } from 'bifold/postgres'
 import pg from 'pg'
 import type { Bench } from './bench.ts'
+import { startProjector } from './children.ts'
 import { makeFiller } from './copy.ts'
 import { makeDatabase } from './database.ts'
 import { type Figure, figureOf, percentile } from './figure.ts'
@@ -67,28 +65,19 @@ async function inOneProcess(url: string, samples: number): Promise<readonly numb
 }
 
 async function acrossProcesses(url: string, samples: number): Promise<readonly number[]> {
-  const child = fork(fileURLToPath(new URL('./projector-process.ts', import.meta.url)), [url])
+  const child = await startProjector(url)
   const { app, balance } = accountsApp()
   try {
-    await Promise.race([once(child, 'message'), failed(child)])
     const system = await run(app, { on: postgres({ url }), roles: { projections: false } })
     try {
+      await reached(system, (await system.log.head()).position)
       return await lags(system, balance, samples)
     } finally {
       await system.close()
     }
   } finally {
-    if (child.exitCode === null) {
-      const gone = once(child, 'exit')
-      child.disconnect()
-      await gone
-    }
+    await child.stop()
   }
-}
-
-async function failed(child: ChildProcess): Promise<never> {
-  const [code] = await once(child, 'exit')
-  throw new Error(`the projector's process ended with ${String(code)}`)
 }
 
 /** Milliseconds from each append's answer to the query's. The first tenth warms up. */
@@ -148,7 +137,7 @@ async function notified(url: string, samples: number): Promise<readonly number[]
 }
 
 /** Takes a sample every 1/`perSecond` of a second, whether or not the last one is there, and drops the first `warmUp`. */
-async function paced(
+export async function paced(
   samples: number,
   warmUp: number,
   sample: (n: number) => Promise<number>,

@@ -1,4 +1,4 @@
-import { aggregate, app, events, projection, query, reject } from 'bifold'
+import { type AnyProjection, aggregate, app, events, type Projection, projection, query, reject } from 'bifold'
 import { z } from 'zod'
 
 /** One kind of event, about 200 bytes of JSON. */
@@ -56,18 +56,93 @@ interface AccountState {
 }
 
 /** A row for each account: as many rows as streams. Under a name of its own, so that it can be built anew. */
-export function accountsApp(name = 'balances') {
+export function accountsApp(name = 'balances', shards = 1) {
   const balances = projection(name, {
+    shards,
     from: [AccountEvents],
     state: Balance,
     on: { Deposited: (row, { data }) => added(row, data) },
   })
+  return askedByAccount(balances)
+}
+
+/** The accounts' view, committed with the appends. */
+export function alongApp() {
+  const balances = projection('balances', {
+    from: [AccountEvents],
+    commit: 'with-append',
+    state: Balance,
+    on: { Deposited: (row, { data }) => added(row, data) },
+  })
+  return askedByAccount(balances)
+}
+
+/** The same events, and no view of them. */
+export function eventsApp() {
+  return { app: app('accounts', { events: [AccountEvents] }) }
+}
+
+/** The accounts' view with its rows made of its states, which are kept beside them. */
+export function presentedApp() {
+  const balances = projection('balances', {
+    from: [AccountEvents],
+    state: Balance,
+    on: { Deposited: (state, { data }) => added(state, data) },
+    row: Balance.extend({ average: z.int() }),
+    present: state => ({ ...state, average: Math.round(state.balance / state.deposits) }),
+  })
+  return askedByAccount(balances)
+}
+
+/** The accounts' view with sums over its rows: every event takes an account out of one group and puts it into another. */
+export function summedApp() {
+  const balances = projection('balances', {
+    from: [AccountEvents],
+    state: Balance,
+    on: { Deposited: (row, { data }) => added(row, data) },
+    rollups: {
+      perDeposits: { by: row => String(row.deposits), sum: row => ({ accounts: 1, balance: row.balance }) },
+    },
+  })
+  return askedByAccount(balances)
+}
+
+/**
+ * The accounts' view with each row made with one of another view, which never changes once it is there, and with sums over
+ * its rows.
+ */
+export function joinedApp() {
+  const branches = projection('joined-branches', {
+    from: [AccountEvents],
+    key: { Deposited: ({ data }) => `branch-${data.branch}` },
+    state: z.object({ currency: z.string() }),
+    on: { Deposited: (_, { data }) => ({ currency: data.currency }) },
+  })
+  const balances = projection('joined-balances', {
+    from: [AccountEvents],
+    state: Balance.extend({ branch: z.int() }),
+    on: { Deposited: (state, { data }) => ({ ...added(state, data), branch: data.branch }) },
+    refs: { branch: { to: branches, key: state => `branch-${state.branch}` } },
+    row: Balance.extend({ branchCurrency: z.string() }),
+    present: ({ branch: _, ...state }, { branch }) => ({ ...state, branchCurrency: branch?.currency ?? 'unknown' }),
+    rollups: {
+      perDeposits: { by: row => String(row.deposits), sum: row => ({ accounts: 1, balance: row.balance }) },
+    },
+  })
+  return askedByAccount(balances, branches)
+}
+
+function askedByAccount<Row>(balances: Projection<Row>, ...others: readonly AnyProjection[]) {
   const balance = query('balance', {
     from: balances,
     input: z.object({ accountId: z.string() }),
     get: ({ accountId }) => accountId,
   })
-  return { app: app('accounts', { events: [AccountEvents], projections: [balances], queries: [balance] }), balance }
+  return {
+    app: app('accounts', { events: [AccountEvents], projections: [balances, ...others], queries: [balance] }),
+    balances,
+    balance,
+  }
 }
 
 /** A row for each branch: few rows, each of many events. */

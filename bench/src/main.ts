@@ -3,12 +3,19 @@ import { obtainServer } from '../../test/support/server.ts'
 import { append } from './append.ts'
 import type { Bench } from './bench.ts'
 import { catchUp } from './catch-up.ts'
+import { checkpoints } from './checkpoints.ts'
+import { failOver } from './fail-over.ts'
 import { tableOf } from './figure.ts'
 import { lag } from './lag.ts'
 import { live } from './live.ts'
 import { optionsFrom } from './options.ts'
+import { processes } from './processes.ts'
 import { reads } from './reads.ts'
+import { rebuild } from './rebuild.ts'
 import { snapshots } from './snapshots.ts'
+import { stages } from './stages.ts'
+import { verifying } from './verify.ts'
+import { withAppend } from './with-append.ts'
 
 const benches: ReadonlyMap<string, Bench> = new Map([
   ['append', append],
@@ -17,12 +24,19 @@ const benches: ReadonlyMap<string, Bench> = new Map([
   ['lag', lag],
   ['reads', reads],
   ['snapshots', snapshots],
+  ['stages', stages],
+  ['with-append', withAppend],
+  ['processes', processes],
+  ['fail-over', failOver],
+  ['rebuild', rebuild],
+  ['checkpoints', checkpoints],
+  ['verify', verifying],
 ])
 
 const usage = `Usage: npm run bench -- NAME [--quick] [--json FILE]
 
-  NAME         ${Array.from(benches, ([name, { about }]) => `${name.padEnd(9)} ${about}`).join('\n               ')}
-  --quick      less of everything, in under 50 seconds
+  NAME         ${Array.from(benches, ([name, { about }]) => `${name.padEnd(11)} ${about}`).join('\n               ')}
+  --quick      less of everything, in about a minute at most
   --json FILE  write the figures to FILE too, as JSON
 
 It runs on the PostgreSQL at DATABASE_URL, in databases of its own that it drops again; without one, on a server that

@@ -1,13 +1,13 @@
-// Carries the accounts' view on, until whoever started it lets go.
+// `projector-process.ts URL [VIEW [SHARDS]]`: carries a view of the accounts on, until whoever started it lets go.
 import { accountsApp } from './ledger.ts'
-import { carryOn, reached } from './views.ts'
+import { carryOn } from './views.ts'
 
-const system = await carryOn(accountsApp().app, process.argv[2] ?? '')
+const [url = '', view, shards = '1'] = process.argv.slice(2)
+const system = await carryOn(accountsApp(view, Number(shards)).app, url)
 process.once('disconnect', () => {
   system.close().then(
     () => process.exit(0),
     () => process.exit(1),
   )
 })
-await reached(system, (await system.log.head()).position)
-process.send?.('ready')
+process.send?.('running')

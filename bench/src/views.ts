@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type App, run, type System } from 'bifold'
+import { type App, type RunOptions, run, type System } from 'bifold'
+import type { AnyProjection } from 'bifold/define'
 import { postgres } from 'bifold/postgres'
 import type { Client } from 'pg'
 
 /** Carries the views of `app` on, and nothing else. */
-export function carryOn(app: App, url: string): Promise<System> {
-  return run(app, { on: postgres({ url }), roles: { commands: false, queries: false } })
+export function carryOn(app: App, url: string, projections: RunOptions['projections'] = {}): Promise<System> {
+  return run(app, { on: postgres({ url }), roles: { commands: false, queries: false }, projections })
 }
 
 const lookMs = 5
@@ -14,11 +15,19 @@ const lookMs = 5
 export async function reached(system: System, position: number): Promise<void> {
   for (;;) {
     const views = await system.status()
-    const failed = views.find(view => view.failure !== undefined)
-    if (failed?.failure !== undefined) throw new Error(failed.failure.message)
+    // One that waits for the view that its rows are made with says so, and is none.
+    const failed = views.find(({ state }) => state === 'failed' || state === 'stopped')
+    if (failed !== undefined) throw new Error(failed.failure?.message)
     if (views.every(view => view.position >= position)) return
     await sleep(lookMs)
   }
+}
+
+/** Builds a view anew, until the new generation serves. */
+export async function rebuilt(system: System, view: AnyProjection): Promise<void> {
+  const generation = await system.rebuild(view)
+  const serving = async () => (await system.status()).find(({ projection }) => projection === view.name)?.generation
+  while ((await serving()) !== generation) await sleep(lookMs)
 }
 
 const pageEvents = 5000

@@ -65,6 +65,7 @@ export async function carryOut(engine: Engine, job: Job): Promise<Dispatched> {
       }
       newest = version
     } else {
+      const sentMs = runtime.elapsed()
       const outcome = await log.append({
         stream,
         expected: folded.version,
@@ -93,7 +94,7 @@ export async function carryOut(engine: Engine, job: Job): Promise<Dispatched> {
         if (known !== undefined) return known
         throw new BifoldError('command/conflict', { category: plan.category, streamId: stream.id, attempts })
       }
-      await pause(runtime, conflicts)
+      await pause(runtime, conflicts, runtime.elapsed() - sentMs)
       newest = outcome.version
     }
     // A log that holds less of this stream than was folded, or that was lost from sight, may be another history.
@@ -201,11 +202,11 @@ const maxPauseMs = 500
 /**
  * The first time at once; then longer and longer, by chance, so that processes that met do not meet again. A process
  * that has many commands for the stream wins each meeting, since it need not read before it appends: the pauses, about
- * 0.8 s in all, let it come to their end.
+ * half a second in all, let it come to their end. Where an append takes longer, so do the other process's, and the pauses.
  */
-async function pause(runtime: Runtime, conflicts: number): Promise<void> {
+async function pause(runtime: Runtime, conflicts: number, appendMs: number): Promise<void> {
   if (conflicts === 1) return
-  const upToMs = Math.min(firstPauseMs * 2 ** (conflicts - 2), maxPauseMs)
+  const upToMs = Math.min(Math.max(firstPauseMs, appendMs) * 2 ** (conflicts - 2), maxPauseMs)
   const mayEnd = runtime.stayAlive()
   await new Promise<void>(resolve => {
     runtime.after(Math.ceil(runtime.random() * upToMs), resolve)

@@ -252,6 +252,25 @@ describe('projections', () => {
     expect(projecting({ on, key: { ...key, OrderPaid: () => null } })().projections).toHaveLength(1)
   })
 
+  test.each([
+    ["the key 'stream'", { key: { OrderPlaced: () => 'a' }, on: { OrderPlaced: () => null } }],
+    ['one shard', { shards: 2 }],
+    ['no refs', { refs: { same: { to: Orders, key: () => null } }, row: Placed.extend({}), present: () => null }],
+    ['a batch projection', { batch: { store: 'postgres', tables: {}, handle: async () => undefined } }],
+    ['after-append', { commit: 'before-append' }],
+  ])('that are committed with the append have %s, or are refused', (rule, parts) => {
+    const given = { commit: 'with-append', ...parts }
+    const error = refused(projecting(given), 'define/invalid-definition', "projection('orders').commit")
+    expect(error.message).toContain(rule)
+  })
+
+  test('may be committed with the append, made of states and with sums', () => {
+    const row = z.object({ total: z.int() })
+    const stages = { row, present: ({ total }: { total: number }) => ({ total }), rollups: {} }
+    expect(projecting({ commit: 'with-append', ...stages })().projections).toMatchObject([{ commit: 'with-append' }])
+    expect(projecting({})().projections).toMatchObject([{ commit: 'after-append' }])
+  })
+
   test('whose rows have no columns are refused, naming the column', () => {
     const state = z.object({ at: z.iso.datetime(), any: z.unknown() })
     const error = refused(projecting({ state }), 'define/invalid-row', `projection('orders').state`)

@@ -1,9 +1,10 @@
 import type { AnyAggregate, SnapshotPolicy } from './aggregate.ts'
+import { checkStages } from './check-stages.ts'
 import { type Column, columnsOf } from './columns.ts'
 import { BifoldError } from './errors.ts'
 import type { AnyEvents, EventType } from './events.ts'
 import { exactJson } from './exact-json.ts'
-import type { AnyProjection } from './projection.ts'
+import type { AnyProjection, Batch } from './projection.ts'
 import type { AnyQuery } from './query.ts'
 import type { Schema } from './schema.ts'
 
@@ -30,6 +31,7 @@ export function checkDefinitions({ name, aggregates, projections, queries, contr
   )
   aggregates.forEach(checkAggregate)
   for (const projection of projections) checkProjection(projection, contracts)
+  for (const projection of projections) checkStages(projection, projections)
   for (const query of queries) checkQuery(query, projections)
 }
 
@@ -177,8 +179,43 @@ function checkProjection(projection: AnyProjection, contracts: readonly AnyEvent
     if (!types.has(type)) throw new BifoldError('define/unknown-event', { place: `${place}.on`, type })
     mustBeFunction(`${place}.on.${type}`, projection.on[type])
   }
+  if (projection.batch !== undefined) checkBatch(projection, projection.batch, place)
+  checkCommit(projection, `${place}.commit`)
   checkKeys(projection, place, types)
   checkIndexes(projection, place, checkColumns(projection, place))
+}
+
+/** What an append is to write has to be known from its events and the rows of its stream, and is written under one lock. */
+function checkCommit({ commit, key, shards, refs, batch }: AnyProjection, place: string): void {
+  if (commit === 'after-append') return
+  const problem =
+    commit !== 'with-append'
+      ? "it must be 'after-append' or 'with-append'"
+      : batch !== undefined
+        ? 'a batch projection is not committed with the append: its code would run under the lock of the log'
+        : key !== 'stream'
+          ? "a projection that is committed with the append has the key 'stream': leave `key` out"
+          : shards !== 1
+            ? 'a projection that is committed with the append has one shard: leave `shards` out'
+            : Object.keys(refs).length > 0
+              ? 'a projection that is committed with the append has no refs'
+              : undefined
+  if (problem !== undefined) throw new BifoldError('define/invalid-definition', { place, problem })
+}
+
+/** Names of tables are at most 63 bytes, of which the generation's own name needs the projection's and a few. */
+const maxTableName = 52
+
+function checkBatch({ name }: AnyProjection, { tables, handle }: Batch, place: string): void {
+  mustBeFunction(`${place}.handle`, handle)
+  for (const table of Object.keys(tables)) {
+    if (/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(table) && name.length + table.length <= maxTableName) continue
+    throw new BifoldError('define/invalid-name', {
+      place: `${place}.tables`,
+      name: table,
+      rule: `it must be in snake_case and have at most ${maxTableName} characters together with the projection's name`,
+    })
+  }
 }
 
 function checkKeys({ key, on }: AnyProjection, place: string, types: ReadonlySet<string>): void {
@@ -196,13 +233,18 @@ function checkKeys({ key, on }: AnyProjection, place: string, types: ReadonlySet
   }
 }
 
-function checkColumns(projection: AnyProjection, place: string): readonly Column[] {
-  const derived = columnsOf(projection.state)
-  if ('problem' in derived) throw new BifoldError('define/invalid-row', { place: `${place}.state`, ...derived })
+function checkColumns({ state, row, present }: AnyProjection, projection: string): readonly Column[] {
+  const derivedState = columnsOf(state)
+  if ('problem' in derivedState) {
+    throw new BifoldError('define/invalid-row', { place: `${projection}.state`, ...derivedState })
+  }
+  const place = present === undefined ? `${projection}.state` : `${projection}.row`
+  const derived = columnsOf(row)
+  if ('problem' in derived) throw new BifoldError('define/invalid-row', { place, ...derived })
   for (const { name } of derived.columns) {
     if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name) || name.length > 63) {
       throw new BifoldError('define/invalid-row', {
-        place: `${place}.state`,
+        place,
         column: name,
         problem: 'a column begins with a letter, goes on with letters, digits and _, and has at most 63 characters',
       })
@@ -245,5 +287,9 @@ function checkQuery(query: AnyQuery, projections: readonly AnyProjection[]): voi
     if (!projections.includes(view)) {
       throw new BifoldError('define/unknown-projection', { place, projection: view.name })
     }
+  }
+  if (query.ask.verb !== 'native' && query.from.batch !== undefined) {
+    const problem = `'${query.from.name}' takes whole batches and has no rows; ask its tables with \`batchQuery\``
+    throw new BifoldError('define/invalid-definition', { place, problem })
   }
 }

@@ -50,9 +50,13 @@ describe('definitions', () => {
     const definition = projection('orders', { from: [OrderEvents], state: Placed, on: {} })
     expect(definition).toEqual({
       kind: 'projection',
+      commit: 'after-append',
       name: 'orders',
       from: [OrderEvents],
       state: Placed,
+      row: Placed,
+      refs: {},
+      rollups: {},
       on: {},
       key: 'stream',
       indexes: [],

@@ -8,7 +8,8 @@ export {
 } from './aggregate.ts'
 export { type App, app, typesOf } from './app.ts'
 export { type Column, type Columns, type ColumnType, columnsOf } from './columns.ts'
-export { BifoldError, type ErrorCode, type ErrorData, errorCodes, isError, sayIssues } from './errors.ts'
+export { sayIssues } from './error-catalogue.ts'
+export { BifoldError, type ErrorCode, type ErrorData, errorCodes, isError } from './errors.ts'
 export {
   type AnyEvents,
   type EventDefinition,
@@ -27,7 +28,7 @@ export {
   type Version,
 } from './events.ts'
 export { type ExactJson, exactJson } from './exact-json.ts'
-export { type AnyProjection, type Projection, projection } from './projection.ts'
+export { type AnyProjection, type Projection, projection, type Ref, type Rollup } from './projection.ts'
 export {
   type AnyQuery,
   type Ask,
@@ -38,4 +39,5 @@ export {
   type Range,
 } from './query.ts'
 export { type Rejection, reject } from './reject.ts'
+export { type RollupRow, type RollupSource, rollup } from './rollup.ts'
 export { type Checked, check, type Issue, type JsonSchema, jsonSchemaOf, type Schema } from './schema.ts'

@@ -1,5 +1,6 @@
 import { BifoldError } from './errors.ts'
 import type { AnyProjection, Projection } from './projection.ts'
+import type { RollupSource } from './rollup.ts'
 import type { Schema } from './schema.ts'
 
 /** What `list` reads: rows in the order of a declared index, from a cursor on. */
@@ -60,6 +61,8 @@ export interface Query<Input, Result, Sent = Input> {
   readonly sent?: Sent
   readonly name: string
   readonly from: Projection<unknown>
+  /** The rollup of `from` that it reads; absent: it reads rows. */
+  readonly rollup?: string
   readonly input: Schema<Input>
   readonly ask: Ask<Input>
   /** Carries the type of the answer and has no value. */
@@ -86,7 +89,7 @@ export type AnyQuery = Query<any, any, any>
  * Declares a query.
  *
  * @param name in kebab-case; over HTTP it is a path.
- * @param definition.from the projection that it reads.
+ * @param definition.from the projection that it reads, or the `rollup` of one.
  * @param definition.input the schema of its input. Its JSON Schema says how a query string is coerced.
  * @param definition.get one row by its key (`null` where there is none), or
  * @param definition.many the rows of many keys, in their order, or
@@ -95,12 +98,15 @@ export type AnyQuery = Query<any, any, any>
  */
 export function query<const Input, const Sent, const Row, const V extends Verb<NoInfer<Input>, NoInfer<Row>>>(
   name: string,
-  definition: { readonly from: Projection<Row>; readonly input: Schema<Input, Sent> } & V,
+  definition: { readonly from: Projection<Row> | RollupSource<Row>; readonly input: Schema<Input, Sent> } & V,
 ): Query<Input, ResultOf<Row, V>, Sent> {
+  const { from } = definition
   return {
     kind: 'query',
     name,
-    from: definition.from as Projection<unknown>,
+    ...(from.kind === 'rollup'
+      ? { from: from.projection, rollup: from.rollup }
+      : { from: from as Projection<unknown> }),
     input: definition.input,
     ask: askOf(name, definition) as Ask<Input>,
   }

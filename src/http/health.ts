@@ -1,5 +1,5 @@
 import type { Position } from '../define/index.ts'
-import type { ProjectionStatus } from '../project/index.ts'
+import type { GenerationStatus, ProjectionStatus } from '../project/index.ts'
 
 /** When a server is ready. */
 export interface HealthOptions {
@@ -14,7 +14,7 @@ export interface HealthOptions {
 /** The body of `/health/ready`. */
 export interface Health {
   readonly status: 'ready' | 'not-ready'
-  /** Why it is not ready: `closing`, `log-unreachable`, `view-failed: order-summaries`, `view-behind: …`. */
+  /** Why it is not ready: `closing`, `log-unreachable`, `view-failed: order-summaries`, `view-building: …`, `view-behind: …`. */
   readonly reasons: readonly string[]
   readonly views: readonly ViewHealth[]
 }
@@ -27,6 +27,10 @@ export interface ViewHealth {
   readonly behind: number
   /** The code of what stopped it. The message stays inside: it may hold data. */
   readonly failure?: string
+  /** How many keys stand still because their fold failed: for an operator, and no reason to send no requests. Absent: none. */
+  readonly parkedKeys?: number
+  /** Where there is more than one: which serves, and how far those are that are built or followed beside it. */
+  readonly generations?: readonly Pick<GenerationStatus, 'generation' | 'version' | 'role' | 'behind'>[]
 }
 
 /** @param statuses `undefined`: the log did not answer. */
@@ -36,23 +40,64 @@ export function judge(
   { maxBehindEvents = 10_000, judgeViews = true }: HealthOptions,
 ): Health {
   const views = (statuses ?? []).map(viewHealthOf)
+  const newViews = (statuses ?? []).filter(isBeingBuilt).map(({ projection }) => `view-building: ${projection}`)
   const reasons = [
     ...(closing ? ['closing'] : []),
     ...(statuses === undefined ? ['log-unreachable'] : []),
-    ...(judgeViews ? views.flatMap(view => faultsOf(view, maxBehindEvents)) : []),
+    ...(judgeViews ? newViews : []),
+    ...(judgeViews ? (statuses ?? []).flatMap(status => faultsOf(status, maxBehindEvents)) : []),
   ]
   return { status: reasons.length === 0 ? 'ready' : 'not-ready', reasons, views }
 }
 
-function viewHealthOf({ projection, state, position, behind, failure }: ProjectionStatus): ViewHealth {
-  return { projection, state, position, behind, ...(failure !== undefined && { failure: failure.code }) }
+/** Events that a view may lack of which queries here read a generation that has never served. */
+const maxBehindNewEvents = 1000
+
+/** Queries here are answered from a generation that is new, and far from what is in the one that serves. */
+function isBeingBuilt({ generations }: ProjectionStatus): boolean {
+  return generations.some(({ answers, role, behind }) => answers && role === 'building' && behind > maxBehindNewEvents)
 }
 
-/** A process that stands by while another one carries the projection on is no fault: the view is followed. */
-const standsBy = 'project/superseded'
+function viewHealthOf({
+  projection,
+  state,
+  position,
+  behind,
+  failure,
+  parkedKeys,
+  generations: all,
+}: ProjectionStatus): ViewHealth {
+  const generations = all.map(({ generation, version, role, behind: lag }) => ({
+    generation,
+    version,
+    role,
+    behind: lag,
+  }))
+  return {
+    ...{ projection, state, position, behind },
+    ...(failure !== undefined && { failure: failure.code }),
+    ...(parkedKeys !== undefined && { parkedKeys }),
+    ...(generations.length > 1 && { generations }),
+  }
+}
 
-function faultsOf({ projection, state, behind, failure }: ViewHealth, maxBehindEvents: number): string[] {
-  if (failure !== undefined && failure !== standsBy) return [`view-failed: ${projection}`]
+/** A pause is no fault: somebody wants it, until too much is missing. Nor is waiting for a view that is paused or behind. */
+const intended: readonly string[] = ['project/paused', 'project/waits-for-view']
+
+/**
+ * What is tried again is no fault at first: one event that cannot be folded is parked within so many attempts, and must not
+ * take servers out of service meanwhile.
+ */
+const minAttempts = 3
+
+function hasFailed({ failure }: ProjectionStatus): boolean {
+  if (failure === undefined || intended.includes(failure.code)) return false
+  return failure.retryInMs === undefined || failure.attempts >= minAttempts
+}
+
+function faultsOf(status: ProjectionStatus, maxBehindEvents: number): string[] {
+  const { projection, state, behind } = status
+  if (hasFailed(status)) return [`view-failed: ${projection}`]
   if (state === 'starting') return [`view-starting: ${projection}`]
   return behind > maxBehindEvents ? [`view-behind: ${projection}`] : []
 }

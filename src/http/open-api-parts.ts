@@ -1,4 +1,5 @@
 import type { JsonSchema } from '../define/index.ts'
+import type { ProjectionStatus } from '../project/index.ts'
 import { ref } from './embed-schema.ts'
 import { visibleCodes } from './status-of.ts'
 
@@ -56,7 +57,7 @@ export const queryHeaders = [
   {
     name: 'Bifold-After',
     in: 'header',
-    description: 'The token of a command: the answer contains what that command wrote',
+    description: 'The token of a command, or of an earlier answer: the answer is no older than that',
     schema: { type: 'string' },
   },
   {
@@ -142,6 +143,17 @@ export const problem: JsonSchema = {
   required: ['type', 'title', 'status', 'detail'],
 }
 
+/** The compiler misses none. */
+const states = {
+  starting: true,
+  'catching-up': true,
+  live: true,
+  failed: true,
+  paused: true,
+  stopped: true,
+  standby: true,
+} satisfies Record<ProjectionStatus['state'], true>
+
 const healthSchema: JsonSchema = {
   type: 'object',
   properties: {
@@ -153,10 +165,25 @@ const healthSchema: JsonSchema = {
         type: 'object',
         properties: {
           projection: { type: 'string' },
-          state: { enum: ['starting', 'catching-up', 'live', 'failed', 'stopped'] },
+          state: { enum: Object.keys(states) },
           position,
           behind: { ...position, description: 'How many events of the log are not in the view yet' },
           failure: { type: 'string', description: 'The code of what stopped it' },
+          parkedKeys: { type: 'integer', description: 'How many keys stand still, where any do' },
+          generations: {
+            type: 'array',
+            description: 'Where there is more than one: which serves, and how far the others are',
+            items: {
+              type: 'object',
+              properties: {
+                generation: { type: 'integer' },
+                version: { type: 'integer' },
+                role: { enum: ['serving', 'building', 'following'] },
+                behind: position,
+              },
+              required: ['generation', 'version', 'role', 'behind'],
+            },
+          },
         },
         required: ['projection', 'state', 'position', 'behind'],
       },

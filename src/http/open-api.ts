@@ -114,9 +114,21 @@ function aggregateSchemas({ events, commands }: AnyAggregate): [string, JsonSche
 
 function querySchemas(query: AnyQuery): [string, JsonSchema][] {
   const input = schemaEntry(queryInputName(query.name), query.input, 'input')
-  return query.ask.verb === 'native'
-    ? [input]
-    : [input, schemaEntry(rowName(query.from.name), query.from.state, 'output')]
+  return query.ask.verb === 'native' ? [input] : [input, rowEntry(query)]
+}
+
+function rowEntry({ from, rollup }: AnyQuery): [string, JsonSchema] {
+  return rollup === undefined
+    ? schemaEntry(rowName(from.name), from.row, 'output')
+    : [groupName(from.name, rollup), groupSchema]
+}
+
+/** Which sums a group has, only its rollup's function knows. */
+const groupSchema: JsonSchema = {
+  type: 'object',
+  properties: { group: { type: 'string' } },
+  required: ['group'],
+  additionalProperties: { type: 'integer' },
 }
 
 function schemaEntry(name: string, schema: Schema<unknown>, side: 'input' | 'output'): [string, JsonSchema] {
@@ -124,9 +136,9 @@ function schemaEntry(name: string, schema: Schema<unknown>, side: 'input' | 'out
 }
 
 /** What a query answers. Of a native query it is not known. */
-function resultOf({ ask, from }: AnyQuery): JsonSchema {
+function resultOf({ ask, from, rollup }: AnyQuery): JsonSchema {
   if (ask.verb === 'native') return {}
-  const row = ref(rowName(from.name))
+  const row = ref(rollup === undefined ? rowName(from.name) : groupName(from.name, rollup))
   switch (ask.verb) {
     case 'get':
       return row
@@ -145,6 +157,7 @@ function resultOf({ ask, from }: AnyQuery): JsonSchema {
 const inputName = (category: string, command: string): string => `${category}.${command}.Input`
 const queryInputName = (query: string): string => `${query}.Input`
 const rowName = (projection: string): string => `${projection}.Row`
+const groupName = (projection: string, rollup: string): string => `${projection}.${rollup}.Group`
 const eventName = (type: string): string => `Event.${type}`
 const dataName = (type: string): string => `Event.${type}.Data`
 
@@ -172,8 +185,18 @@ const answerHeaders = {
     required: true,
     schema: { type: 'integer', minimum: 0 },
   },
+  'Bifold-Token': {
+    description: 'Of that position, or `Bifold-After` where that is later: the next query given it reads nothing older',
+    required: true,
+    schema: { type: 'string' },
+  },
   'Bifold-Stale': {
-    description: 'Present where the view had not reached `Bifold-After` when the time was over',
+    description:
+      'Present where the view had not reached `Bifold-After` when the time was over, or a row stands still before it',
+    schema: { const: 'true' },
+  },
+  'Bifold-Parked': {
+    description: 'Present where a row that was asked for by key stands still, since an event of it could not be folded',
     schema: { const: 'true' },
   },
 }

@@ -49,9 +49,10 @@ function addQuery(fastify: FastifyInstance, system: System, query: AnyQuery, { i
   fastify.route(refuseMethod(otherMethods, url, 'GET, HEAD'))
 }
 
-function sayAsOf(reply: FastifyReply, { asOf, stale }: Answer<string>): void {
-  reply.header('bifold-as-of', String(asOf))
+function sayAsOf(reply: FastifyReply, { asOf, token, stale, parked }: Answer<string>): void {
+  reply.header('bifold-as-of', String(asOf)).header('bifold-token', token)
   if (stale) reply.header('bifold-stale', 'true')
+  if (parked === true) reply.header('bifold-parked', 'true')
 }
 
 /** Fastify leaves percent-encoding that it cannot decode as it stands; a key that nobody meant would be looked up. */

@@ -253,6 +253,7 @@ describe('a query', () => {
     expect(await response.text()).toBe('{"owner":"Ann","balance":7}')
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
     expect(Number(response.headers.get('bifold-as-of'))).toBeGreaterThanOrEqual(Number(token.split('.')[1]))
+    expect(response.headers.get('bifold-token')).toContain(`.${response.headers.get('bifold-as-of')}.`)
     expect(response.headers.get('bifold-stale')).toBeNull()
     expect(response.headers.get('cache-control')).toBe('no-store')
   })

@@ -4,8 +4,17 @@ import { type Encoded, ownName } from './encode.ts'
 import type { History } from './history.ts'
 import type { LogLimits } from './limits.ts'
 import type { Anchor } from './log.ts'
+import { AppendsRefused, type Participant, type Participation, storedOf, withinBatch } from './participant.ts'
 import type { Runtime } from './runtime.ts'
-import type { BatchResult, EncodedAppend, LogStorage, StoredEvent, StoredOutcome, Verdict } from './storage.ts'
+import type {
+  BatchResult,
+  EncodedAppend,
+  LogStorage,
+  StoredEvent,
+  StoredOutcome,
+  Verdict,
+  WithinAppend,
+} from './storage.ts'
 
 /** What became of one append of a batch. `head` is the log's after the batch. */
 export type LaneOutcome =
@@ -21,6 +30,8 @@ export interface LaneContext {
   readonly hold: (stored: StoredEvent) => Held
   /** Called after each batch with the events that it appended, in order and without a gap. */
   readonly onBatch: (events: readonly Held[], head: Anchor) => void
+  /** Writes along with the batches that hold events which concern it. Absent: nobody does. */
+  readonly participant?: Participant
   /** Called when a batch went through after its connection had been lost. */
   readonly onReconnect: () => void
 }
@@ -51,6 +62,15 @@ export async function commitBatch(
     case 'unknown':
       for (const { append, reject } of batch) reject(unknown(append, sent))
       return sent.behind
+    case 'refused': {
+      // Nothing of the batch was written. These have their final answer, and the others go again without them.
+      const isRefused = ({ append }: Entry): boolean => sent.errors.has(append)
+      for (const { append, reject } of batch.filter(isRefused)) reject(sent.errors.get(append))
+      const others = batch.filter(entry => !isRefused(entry))
+      if (others.length > 0) return commitBatch(others, context, before)
+      context.onBatch([], context.history.known())
+      return undefined
+    }
     case 'failed': {
       if (!isError(sent.error, 'log/document-refused') || batch.length === 1) {
         for (const { reject } of batch) reject(sent.error)
@@ -72,6 +92,7 @@ type Sent =
   | { readonly kind: 'done'; readonly result: BatchResult }
   /** Nothing was written. */
   | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'refused'; readonly errors: AppendsRefused['errors'] }
   | { readonly kind: 'unknown'; readonly waitedMs: number; readonly cause: unknown; readonly behind: BifoldError }
 
 function unknown({ command }: EncodedAppend, { waitedMs, cause }: { waitedMs: number; cause: unknown }): BifoldError {
@@ -88,6 +109,7 @@ function unknown({ command }: EncodedAppend, { waitedMs, cause }: { waitedMs: nu
 async function send(batch: readonly EncodedAppend[], context: LaneContext, before: Promise<void>): Promise<Sent> {
   const { storage, history, runtime, limits } = context
   const started = runtime.elapsed()
+  const { participation, along } = joined(batch, context)
   let lost = false
   let delayMs = 10
   for (;;) {
@@ -95,13 +117,17 @@ async function send(batch: readonly EncodedAppend[], context: LaneContext, befor
     try {
       const result = await within(
         limits.unknownTimeoutMs - waited(),
-        storage.appendBatch(batch, history.known()),
+        storage.appendBatch(batch, history.known(), along),
         runtime,
       )
       history.saw(result.head)
+      participation?.committed()
       if (lost) context.onReconnect()
       return { kind: 'done', result }
     } catch (error) {
+      // Known for certain, even after a lost connection: what had been committed would have been answered as `repeated`.
+      if (error instanceof AppendsRefused) return { kind: 'refused', errors: error.errors }
+      const goesOtherwise = participation?.failed(error) === true
       if (isError(error, 'log/connection-lost')) {
         lost = true
         await before
@@ -112,12 +138,25 @@ async function send(batch: readonly EncodedAppend[], context: LaneContext, befor
         }
         return { kind: 'unknown', waitedMs: waited(), cause: error, behind: neverSent() }
       }
+      if (goesOtherwise) continue
       if (isError(error, 'log/rewound')) history.rewound(error.data.position)
       if (!lost || isError(error, 'log/document-refused')) return { kind: 'failed', error }
       const waitedMs = waited()
       return { kind: 'unknown', waitedMs, cause: error, behind: isError(error, 'log/rewound') ? error : neverSent() }
     }
   }
+}
+
+/** Who writes along with a batch; nothing where it is nobody's business. */
+function joined(
+  batch: readonly EncodedAppend[],
+  { participant, hold }: LaneContext,
+): { readonly participation?: Participation; readonly along?: WithinAppend } {
+  const isConcerned =
+    participant !== undefined && batch.some(({ events }) => events.some(({ type }) => participant.concerns(type)))
+  if (!isConcerned) return {}
+  const participation = participant.join()
+  return { participation, along: withinBatch(batch, participant, participation, hold) }
 }
 
 function neverSent(): BifoldError {
@@ -166,23 +205,8 @@ function outcomeOf(append: EncodedAppend, verdict: Verdict, result: BatchResult,
       return verdict
     }
     case 'appended': {
-      const { firstPosition, version } = verdict
-      const firstVersion = version - append.events.length + 1
-      const events = append.events.map((event, index) =>
-        hold({
-          id: event.id,
-          type: event.type,
-          schemaVersion: event.schemaVersion,
-          tags: event.tags,
-          data: event.data,
-          metadata: event.metadata,
-          stream: append.stream,
-          version: firstVersion + index,
-          position: firstPosition + index,
-          recordedAt: result.recordedAt,
-        }),
-      )
-      return { kind: 'appended', events, version, head: result.head }
+      const events = storedOf(append, verdict, result).map(hold)
+      return { kind: 'appended', events, version: verdict.version, head: result.head }
     }
   }
 }

@@ -9,6 +9,7 @@ import { fingerprintOf, makeIds } from './ids.ts'
 import { makeLane } from './lane.ts'
 import { defaultLimits, type LogLimits } from './limits.ts'
 import type { Anchor, AppendOutcome, CommandOutcome, EventLog, Page, StreamKey } from './log.ts'
+import type { Participant } from './participant.ts'
 import { type Runtime, systemRuntime } from './runtime.ts'
 import type { LogStorage, StoredOutcome } from './storage.ts'
 
@@ -16,6 +17,8 @@ export interface LogOptions extends Partial<LogLimits> {
   /** Each event by its name: `app.eventTypes`, or `typesOf(contracts)`. */
   readonly eventTypes: ReadonlyMap<string, EventType>
   readonly runtime?: Runtime
+  /** Writes along with appends, where the storage's database is its own too. Default: nobody does. */
+  readonly participant?: Participant
 }
 
 /**
@@ -25,7 +28,7 @@ export interface LogOptions extends Partial<LogLimits> {
  * @param options.runtime time, chance and scheduling. Default: the machine's.
  */
 export async function createLog(storage: LogStorage, options: LogOptions): Promise<EventLog> {
-  const { eventTypes, runtime = systemRuntime } = options
+  const { eventTypes, runtime = systemRuntime, participant } = options
   const limits: LogLimits = { ...defaultLimits, ...options }
   const newId = makeIds(runtime)
   const hold = makeDecoder(eventTypes)
@@ -43,7 +46,8 @@ export async function createLog(storage: LogStorage, options: LogOptions): Promi
   }
   const verify = async (): Promise<void> => {
     const known = history.known()
-    if (!(await storage.holds(known))) history.rewound(known.position)
+    const [held] = await storage.holds([known])
+    if (held !== true) history.rewound(known.position)
   }
   const lookAtHead = async (): Promise<Anchor> => {
     const known = history.known()
@@ -52,6 +56,8 @@ export async function createLog(storage: LogStorage, options: LogOptions): Promi
     if (now.position < known.position || (now.position === known.position && now.fingerprint !== known.fingerprint)) {
       history.rewound(known.position)
     }
+    // Above it, only what was known can tell that this is the log that it was.
+    if (now.position > known.position && known.position > 0) await verify()
     history.mustHold()
     history.saw(now)
     return now
@@ -68,9 +74,11 @@ export async function createLog(storage: LogStorage, options: LogOptions): Promi
     hold,
     onBatch: (events, batchHead) => feed.handOver(events, batchHead),
     onReconnect: reconnected,
+    ...(participant !== undefined && { participant }),
   })
   const feed = makeFeed({ storage, history, runtime, limits, hold, lookAtHead, isAppending: () => lane.isBusy() }, head)
   const versionOf = gather((streams: readonly StreamKey[]) => storage.versionsOf(streams), { runtime, batchKeys: 256 })
+  const holds = gather((anchors: readonly Anchor[]) => storage.holds(anchors), { runtime, batchKeys: 256 })
   const decodeOutcome = (stored: StoredOutcome): CommandOutcome => {
     const events = stored.events.map(hold)
     return {
@@ -125,15 +133,19 @@ export async function createLog(storage: LogStorage, options: LogOptions): Promi
       checkStream(stream)
       return versionOf(stream)
     },
-    read: async (from, { types, maxEvents = 5000 } = {}) => {
+    read: async (from, { types, maxEvents = 5000, shards } = {}) => {
       mustBeOpen()
       try {
-        return decodePage(await feed.read(from, types, maxEvents))
+        return decodePage(await feed.read(from, types, maxEvents, shards))
       } catch (error) {
         // Either this anchor is of another history, or the log was rewound under this process: the second ends it.
         if (isError(error, 'log/rewound')) await verify().catch(() => undefined)
         throw error
       }
+    },
+    readAt: async positions => {
+      mustBeOpen()
+      return (await storage.readAt(positions)).map(stored => hold(stored).decoded())
     },
     head: async () => {
       mustBeOpen()
@@ -141,7 +153,7 @@ export async function createLog(storage: LogStorage, options: LogOptions): Promi
     },
     holds: async anchor => {
       mustBeOpen()
-      return feed.holds(anchor) || storage.holds(anchor)
+      return feed.holds(anchor) || holds(anchor)
     },
     outcomeOf: async (tenant, { name, id }) => {
       mustBeOpen()

@@ -2,7 +2,7 @@ import { BifoldError, isError } from '../define/index.ts'
 import type { Held } from './decode.ts'
 import type { History } from './history.ts'
 import type { LogLimits } from './limits.ts'
-import type { Anchor } from './log.ts'
+import type { Anchor, ShardFilter } from './log.ts'
 import type { Runtime } from './runtime.ts'
 import type { LogStorage, StoredEvent } from './storage.ts'
 import { makeWindow } from './window.ts'
@@ -20,8 +20,11 @@ export interface Feed {
   handOver(events: readonly Held[], head: Anchor): void
   /** There may be events up to `head`, or beyond what is held. */
   notice(head?: number): void
-  /** @throws `log/rewound` where the event at `from` is another one. */
-  read(from: Anchor, types: readonly string[] | undefined, maxEvents: number): Promise<HeldPage>
+  /**
+   * @param shards far behind the head, what others need is left out; what is held here costs nothing.
+   * @throws `log/rewound` where the event at `from` is another one.
+   */
+  read(from: Anchor, types: readonly string[] | undefined, maxEvents: number, shards?: ShardFilter): Promise<HeldPage>
   waitBeyond(position: number, signal: AbortSignal): Promise<void>
   /** Is this the point of an event that is held? Most tokens are: they are young. */
   holds(anchor: Anchor): boolean
@@ -95,10 +98,10 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
     wake(false)
   }
 
-  const read: Feed['read'] = async (from, types, maxEvents) => {
+  const read: Feed['read'] = async (from, types, maxEvents, shards) => {
     const wanted = types === undefined ? undefined : new Set(types)
     for (let refreshed = false; ; refreshed = true) {
-      if (from.position < window.base().position || isFar(from)) return readFar(from, types, maxEvents)
+      if (from.position < window.base().position || isFar(from)) return readFar(from, types, maxEvents, shards)
       const at = window.anchorAt(from.position)
       const isLast = from.position === window.last().position
       if (at !== undefined && at.fingerprint !== from.fingerprint) {
@@ -115,8 +118,8 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
   const isFar = (from: Anchor): boolean =>
     from.position >= window.last().position &&
     Math.max(noticed, history.known().position) - from.position > limits.windowEvents
-  const readFar = async (from: Anchor, types: readonly string[] | undefined, maxEvents: number): Promise<HeldPage> => {
-    const page = await storage.read(from, types, maxEvents)
+  const readFar: Feed['read'] = async (from, types, maxEvents, shards) => {
+    const page = await storage.read(from, types, maxEvents, shards)
     history.saw(page.through)
     return { ...page, events: page.events.map(hold) }
   }

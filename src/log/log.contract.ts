@@ -1,10 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { typesOf } from '../define/app.ts'
-import { type AnyEvents, event, events, type RecordedEvent } from '../define/index.ts'
+import { event, events, type RecordedEvent } from '../define/index.ts'
 import { createLog, type LogOptions } from './create-log.ts'
 import { makeIds } from './ids.ts'
-import { type AppendRequest, type EventLog, origin, type StreamKey } from './log.ts'
+import { type AppendRequest, type EventLog, origin } from './log.ts'
+import { contracts, Notes, Orders, place1, placed, stream } from './orders.contract.ts'
+import { participantsContract } from './participants.contract.ts'
+import { readingContract } from './reading.contract.ts'
 import { systemRuntime } from './runtime.ts'
 import { snapshotContract } from './snapshots.contract.ts'
 import type { EncodedAppend, LogStorage } from './storage.ts'
@@ -17,17 +20,6 @@ export interface LogPlace {
   reset(): Promise<void>
   close(): Promise<void>
 }
-
-const Orders = events('order', {
-  OrderPlaced: z.object({ text: z.string() }),
-  OrderPaid: event(z.unknown(), { tags: () => ['paid', 'a "quoted" \\ {tag}, NULL', 'é'] }),
-  OrderSent: z.object({}),
-})
-const Notes = events('note', { NoteTaken: z.unknown() })
-const contracts: readonly AnyEvents[] = [Orders, Notes]
-
-const placed = (text: string) => Orders.OrderPlaced({ text })
-const stream = (id: string): StreamKey => ({ tenant: 'default', category: 'order', id })
 
 /** What every storage must do, under the log that all of them share. */
 export function logContract(name: string, open: () => Promise<LogPlace>): void {
@@ -44,11 +36,6 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
       if (outcome.kind !== 'appended') throw new Error(`expected it to be appended, and it was: ${outcome.kind}`)
       return outcome.events
     }
-    const place1 = (id: string, text = id): AppendRequest => ({
-      stream: stream(id),
-      expected: 'any',
-      events: [placed(text)],
-    })
     const everything = async (log: EventLog): Promise<readonly RecordedEvent[]> => {
       const all: RecordedEvent[] = []
       for (let from = origin; ; ) {
@@ -71,6 +58,8 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
     snapshotContract(openLog, (log, stream, count) =>
       log.append({ stream, expected: 0, events: Array.from({ length: count }, () => placed('x')) }),
     )
+
+    participantsContract(openLog)
 
     describe('appending', () => {
       test('gives positions without gaps, and versions within each stream', async () => {
@@ -195,6 +184,22 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
         expect(await log.holds({ ...outcome.head, fingerprint: '000000000000' })).toBe(false)
         expect(await log.holds({ ...outcome.head, position: 2 })).toBe(false)
         expect(await log.holds(origin)).toBe(true)
+      })
+
+      test('says of many points at once whether it holds them', async () => {
+        const log = await openLog()
+        const appended = await Promise.all(['a', 'b', 'c'].map(id => log.append(place1(id))))
+        const anchors = appended.map(outcome => (outcome.kind === 'appended' ? outcome.head : origin))
+        const [first = origin] = anchors
+        const others = [
+          { ...first, fingerprint: '000000000000' },
+          { ...first, position: 9 },
+        ]
+        // A process that holds none of them itself.
+        const reader = await openLog()
+        const asked = [...anchors, ...others, origin, first]
+        const held = await Promise.all(asked.map(anchor => reader.holds(anchor)))
+        expect(held).toEqual([true, true, true, false, false, true, true])
       })
 
       test('lets two processes share the log', async () => {
@@ -440,96 +445,7 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
       })
     })
 
-    describe('reading', () => {
-      test('goes page by page, and knows the head', async () => {
-        const log = await openLog()
-        for (let i = 0; i < 7; i++) await log.append(place1('a', String(i)))
-        const reader = await openLog()
-        const pages = []
-        for (let from = origin; ; ) {
-          const page = await reader.read(from, { maxEvents: 3 })
-          if (page.events.length > 0) pages.push(page.events.map(e => e.position))
-          expect(page.through.position).toBe(page.events.at(-1)?.position ?? from.position)
-          from = page.through
-          if (page.atHead) break
-        }
-        expect(pages).toEqual([[1, 2, 3], [4, 5, 6], [7]])
-      })
-
-      test('by type passes over the others, and gets on over ranges without any', async () => {
-        const log = await openLog()
-        for (let i = 0; i < 10; i++) {
-          const orderEvent = i === 2 || i === 7 ? Orders.OrderSent({}) : placed(String(i))
-          await log.append({ stream: stream('a'), expected: 'any', events: [orderEvent] })
-        }
-        for (const reader of [log, await openLog()]) {
-          const types = ['OrderSent', 'OrderPaid']
-          const first = await reader.read(origin, { types, maxEvents: 1 })
-          expect(first.events.map(e => e.position)).toEqual([3])
-          const second = await reader.read(first.through, { types, maxEvents: 5 })
-          expect(second.events.map(e => e.position)).toEqual([8])
-          expect(second.through).toEqual(await log.head())
-          const rest = await reader.read(second.through, { types })
-          expect(rest).toEqual({ events: [], through: second.through, atHead: true })
-        }
-      })
-
-      test('a stream from a version on', async () => {
-        const log = await openLog()
-        for (let i = 0; i < 5; i++) await log.append(place1('a'))
-        await log.append(place1('b'))
-        expect((await log.readStream(stream('a'))).map(e => e.version)).toEqual([1, 2, 3, 4, 5])
-        expect((await log.readStream(stream('a'), { fromVersion: 4 })).map(e => e.version)).toEqual([4, 5])
-        const two = await log.readStream(stream('a'), { fromVersion: 2, maxEvents: 2 })
-        expect(two.map(e => e.version)).toEqual([2, 3])
-        expect(await log.readStream(stream('none'))).toEqual([])
-      })
-
-      test('the versions of many streams at once', async () => {
-        const log = await openLog()
-        await Promise.all(Array.from({ length: 30 }, (_, i) => log.append(place1(`s${i % 20}`))))
-        const versions = await Promise.all(Array.from({ length: 25 }, (_, i) => log.versionOf(stream(`s${i}`))))
-        expect(versions).toEqual(Array.from({ length: 25 }, (_, i) => (i < 10 ? 2 : i < 20 ? 1 : 0)))
-      })
-
-      test('from a point that is not in this history is refused', async () => {
-        const log = await openLog()
-        await log.append(place1('a'))
-        await log.append(place1('a'))
-        const reader = await openLog()
-        for (const position of [1, 2, 9]) {
-          for (const types of [undefined, ['OrderPlaced']]) {
-            const bogus = { position, fingerprint: '0123456789ab' }
-            for (const each of [log, reader]) {
-              await expect(each.read(bogus, types === undefined ? {} : { types })).rejects.toMatchObject({
-                code: 'log/rewound',
-                data: { position },
-              })
-            }
-          }
-        }
-        // It was the caller's checkpoint that was of another history: the log goes on.
-        expect((await reader.read(origin)).events).toHaveLength(2)
-      })
-
-      test('wakes when this process appends, when another one does, and when it is told to stop', async () => {
-        // Never by polling.
-        const pollMs = 1_000_000
-        const [one, two] = [await openLog({ minPollMs: pollMs, maxPollMs: pollMs }), await openLog()]
-        const never = new AbortController()
-        for (const writer of [one, two, two, one]) {
-          const { through } = await caughtUp(one)
-          const waiting = one.waitBeyond(through.position, never.signal)
-          await writer.append(place1('a'))
-          await waiting
-          expect((await caughtUp(one)).through.position).toBe(through.position + 1)
-        }
-        const stop = new AbortController()
-        const waiting = one.waitBeyond(99, stop.signal)
-        stop.abort()
-        await waiting
-      })
-    })
+    readingContract(openLog)
 
     describe('a history that is not the one this process knows', () => {
       test('is refused under the lock', async () => {
@@ -582,12 +498,4 @@ function nested(depth: number): unknown {
   let value: unknown = []
   for (let i = 1; i < depth; i++) value = [value]
   return value
-}
-
-async function caughtUp(log: EventLog) {
-  for (let from = origin; ; ) {
-    const page = await log.read(from)
-    if (page.atHead) return page
-    from = page.through
-  }
 }

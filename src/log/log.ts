@@ -87,9 +87,21 @@ export interface Page {
   readonly atHead: boolean
 }
 
+/** For whoever follows the log for some shards of a view whose keys are the streams. */
+export interface ShardFilter {
+  /** So many shards divide the streams, by `keyHash`. */
+  readonly count: number
+  /** Events of streams of other shards than these may be left out. */
+  readonly own: readonly number[]
+  /** Far behind the head a page ends here at the latest: pages that begin alike then end alike. */
+  readonly upTo: Position
+}
+
 export interface ReadOptions {
   /** Only events of these types. Absent: all. */
   readonly types?: readonly string[]
+  /** Which events of these types are of use; without `types` it counts for nothing. Absent: all. */
+  readonly shards?: ShardFilter
   /** Default 5000. */
   readonly maxEvents?: number
 }
@@ -126,8 +138,13 @@ export interface EventLog {
    * @throws `log/rewound` when the event at `from` is not the one that was there.
    */
   read(from: Anchor, options?: ReadOptions): Promise<Page>
+  /**
+   * The events at these positions that there are, in order. For what was kept as positions, so that upcasting and erasure
+   * reach it; who follows the log uses `read`, which notices another history.
+   */
+  readAt(positions: readonly Position[]): Promise<readonly RecordedEvent[]>
   head(): Promise<Anchor>
-  /** Is the event at this point of history still the one that it names? */
+  /** Is the event at this point of history still the one that it names? Calls that come together share one statement. */
   holds(anchor: Anchor): Promise<boolean>
   /** What is known of a command, or `undefined`. */
   outcomeOf(

@@ -1,5 +1,5 @@
 import type { Position, Version } from '../define/index.ts'
-import type { Anchor, CommandKey, Expected, Snapshot, StreamKey } from './log.ts'
+import type { Anchor, CommandKey, Expected, ShardFilter, Snapshot, StreamKey } from './log.ts'
 
 /**
  * Where a log is kept. A storage moves text: it neither decodes nor validates, and all of that is written once, in
@@ -15,10 +15,12 @@ export interface LogStorage {
    *
    * @param known a point of history that this process has seen; the batch is refused whole with `log/rewound`,
    *   under the lock, when it is not there.
+   * @param within runs in the same transaction once the batch is written in it, under the lock: nobody sees the events
+   *   before what it writes with them. What it throws is thrown, and undoes both.
    * @throws `log/rewound` · `log/document-refused` (something in the batch; nothing was written) · a lost connection as
    *   `log/connection-lost` (nothing is known about the batch)
    */
-  appendBatch(batch: readonly EncodedAppend[], known: Anchor): Promise<BatchResult>
+  appendBatch(batch: readonly EncodedAppend[], known: Anchor, within?: WithinAppend): Promise<BatchResult>
   readStream(stream: StreamKey, fromVersion: Version, maxEvents: number): Promise<readonly StoredEvent[]>
   /**
    * The stream's snapshot of this snapshot version, and the events after it. One whose event is not in the stream, at
@@ -34,11 +36,15 @@ export interface LogStorage {
   versionsOf(streams: readonly StreamKey[]): Promise<readonly Version[]>
   /**
    * The events after `from.position` in order, filtered by type.
+   * @param shards which of these types' events are of use: others may be left out.
    * @throws `log/rewound` when the event at `from` is not the one that was there.
    */
-  read(from: Anchor, types: readonly string[] | undefined, maxEvents: number): Promise<StoredPage>
+  read(from: Anchor, types: readonly string[] | undefined, maxEvents: number, shards?: ShardFilter): Promise<StoredPage>
+  /** The events at these positions that there are, in order. */
+  readAt(positions: readonly Position[]): Promise<readonly StoredEvent[]>
   head(): Promise<Anchor>
-  holds(anchor: Anchor): Promise<boolean>
+  /** Is the event at each of these points of history still the one that it names? In order. */
+  holds(anchors: readonly Anchor[]): Promise<readonly boolean[]>
   outcomeOf(tenant: string, name: string, id: string): Promise<StoredOutcome | undefined>
   /**
    * Calls `wake` when events may have been appended by anybody, with the log's head after it where that is known, so
@@ -47,6 +53,21 @@ export interface LogStorage {
    */
   listen(wake: (head?: Position) => void, reconnected: () => void): Promise<() => Promise<void>>
   close(): Promise<void>
+}
+
+/** Writes along with a batch. It awaits nothing but what it asks of `open`: every other append waits for it. */
+export type WithinAppend = (open: OpenAppend) => Promise<void>
+
+/** A transaction that appends, before it is committed. */
+export interface OpenAppend {
+  /** The log's head before the batch. */
+  readonly base: Anchor
+  /** What the batch is answered with if the transaction is committed. */
+  readonly result: BatchResult
+  /** The storage's own client, in the transaction. */
+  readonly client: unknown
+  /** As `LogStorage.read`, in the transaction: with the events of the batch. */
+  read(from: Anchor, types: readonly string[], maxEvents: number): Promise<StoredPage>
 }
 
 /** An append as text. `metadata` and each `data` are JSON without a raw newline. */

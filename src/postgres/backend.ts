@@ -2,6 +2,7 @@ import { BifoldError } from '../define/index.ts'
 import { type Runtime, systemRuntime } from '../log/index.ts'
 import type { Backend } from '../project/index.ts'
 import type { Database } from './client.ts'
+import { hearsItself } from './hears-itself.ts'
 import { postgresLogStorage } from './log-storage.ts'
 import { openPostgres, type PostgresOptions } from './pg-client.ts'
 import { openPglite, type PgliteOptions } from './pglite-client.ts'
@@ -58,6 +59,8 @@ function finisher({ keepCommandsDays = 30, runtime = systemRuntime }: BackendOpt
     return {
       log: postgresLogStorage(database),
       views: postgresViewStore(database, { runtime }),
+      oneDatabase: true,
+      ...(database.kind === 'postgres' && { hears: () => hearsItself(database, runtime) }),
       close: async () => {
         await endPruning()
         await database.close()

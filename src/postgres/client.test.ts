@@ -58,6 +58,16 @@ function suite(name: string, open: () => Promise<{ database: Database; drop: () 
       expect(await database.sql.query({ text: 'select from kept' })).toEqual([])
     })
 
+    test('a transaction in which a statement failed is not committed, and says so, though nobody minded the statement', async () => {
+      await database.sql.script('create table if not exists minded (x int primary key)')
+      const careless = database.transaction(async sql => {
+        await sql.query({ text: 'insert into minded values (1)' })
+        await sql.query({ text: 'insert into minded values (1)' }).catch(() => undefined)
+      })
+      await expect(careless).rejects.toMatchObject({ code: '25P02' })
+      expect(await database.sql.query({ text: 'select from minded' })).toEqual([])
+    })
+
     test('a transaction can be read only, and of one snapshot', async () => {
       const write = database.transaction(sql => sql.query({ text: 'create table never (x int)' }), { readOnly: true })
       await expect(write).rejects.toMatchObject({ code: '25006' })
@@ -101,10 +111,12 @@ describePostgres('a server', () => {
   describe('connections', () => {
     let database: Database
     let knife: Database
+    let url: string
     let drop: () => Promise<void>
     beforeAll(async () => {
       const fresh = await freshDatabase()
       drop = fresh.drop
+      url = fresh.url
       database = await openPostgres(fresh.url)
       knife = await openPostgres(fresh.url)
     })
@@ -158,6 +170,29 @@ describePostgres('a server', () => {
       const error = await lane.query({ text: 'select pg_sleep(30)' }).catch(caught => caught)
       expect(database.isConnectionLost(error)).toBe(true)
       await lane.close()
+    })
+
+    test('of a transaction whose process says nothing any more are ended, and hold nobody up', async () => {
+      const silent = await openPostgres(url, { idleTransactionMs: 100, poolConnections: 1 })
+      // As behind a pooler, which hands out connections that others have started.
+      await silent.sql.script('set idle_in_transaction_session_timeout = 0')
+      await knife.sql.script('create table held (n integer); insert into held values (1)')
+      let changed = (): void => undefined
+      const hasChanged = new Promise<void>(resolve => {
+        changed = resolve
+      })
+      const begun = silent.transaction(async sql => {
+        await sql.query({ text: 'update held set n = 2' })
+        changed()
+        // Waits for the lock that the first statement took.
+        await knife.sql.query({ text: 'update held set n = n + 10' })
+        await sql.query(whoAmI)
+      })
+      await hasChanged
+      const error = await begun.catch((error: unknown) => error)
+      expect(silent.isConnectionLost(error)).toBe(true)
+      expect(await knife.sql.query({ text: 'select n from held' })).toEqual([{ n: 11 }])
+      await silent.close()
     })
 
     test('that listen are made again, and say so', async () => {

@@ -15,7 +15,7 @@ export interface Database {
    */
   lane(options?: LaneOptions): Lane
   /** Runs `run` between `begin` and `commit`, READ COMMITTED; rolls back what throws. */
-  transaction<T>(run: (sql: Sql) => Promise<T>, options?: TransactionOptions): Promise<T>
+  transaction<T>(run: (sql: TransactionSql) => Promise<T>, options?: TransactionOptions): Promise<T>
   /**
    * Hears notifications. A lost connection is made again by itself, and then `onReconnect` is called: what was notified
    * meanwhile is gone. Answers with what ends it.
@@ -33,6 +33,11 @@ export interface Sql {
   script(text: string): Promise<void>
 }
 
+export interface TransactionSql extends Sql {
+  /** Runs `copy … from stdin` in its text format with what `chunks` yields, each of which is whole lines. */
+  copyIn(text: string, chunks: AsyncIterable<string>): Promise<void>
+}
+
 export interface Statement {
   /** Unique in the process. Absent: for statements that are built at run time and seldom come again. */
   readonly name?: string
@@ -40,6 +45,11 @@ export interface Statement {
 }
 
 export interface Lane extends Sql {
+  /**
+   * Runs `run` between `begin` and `commit`, READ COMMITTED, behind the statements that were asked for before; those that
+   * are asked for meanwhile go behind it. Rolls back what throws.
+   */
+  transaction<T>(run: (sql: Sql) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 

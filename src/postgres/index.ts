@@ -1,4 +1,11 @@
 export { embedded, postgres } from './backend.ts'
+export {
+  type BatchClient,
+  type BatchProjection,
+  batchProjection,
+  batchQuery,
+  type OwnTable,
+} from './batch-projection.ts'
 export type { Database, Lane, LaneOptions, Sql, Statement, TransactionOptions } from './client.ts'
 export { type PostgresLogOptions, postgresLogStorage } from './log-storage.ts'
 export { migrate } from './migrate.ts'

@@ -1,12 +1,12 @@
 import type { Anchor, EncodedAppend } from '../log/index.ts'
-import { fingerprintOf } from '../log/index.ts'
+import { fingerprintOf, keyHash } from '../log/index.ts'
 import type { Sql } from './client.ts'
 import { type Heads, type StreamText, streamText } from './stream-heads.ts'
 
 const appendBatchStatement = {
   name: 'bifold_append_batch',
   text: `select base, base_fingerprint, recorded_at, verdicts, versions
-    from bifold.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
+    from bifold.append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`,
 }
 
 interface AppendRow {
@@ -26,12 +26,14 @@ export type RawVerdict =
   | { readonly kind: 'conflict'; readonly version: number }
 
 export interface RawResult {
+  /** The log's head before the batch. */
+  readonly base: Anchor
   readonly recordedAt: string
   readonly verdicts: readonly RawVerdict[]
   readonly head: Anchor
 }
 
-/** Appends a batch with one statement in a transaction of its own. */
+/** Appends a batch with one statement: in a transaction of its own, or in that of `sql`. */
 export async function appendBatch(
   sql: Sql,
   batch: readonly EncodedAppend[],
@@ -41,13 +43,16 @@ export async function appendBatch(
   const streams = batch.map(append => streamText(append.stream))
   const [row] = await sql.query<AppendRow>(appendBatchStatement, parametersOf(batch, streams, known, heads))
   if (row === undefined) throw new Error('append_batch answered no row')
-  const result = resultOf(batch, row)
+  return resultOf(batch, row)
+}
+
+/** What a batch says of its streams, once it is committed. */
+export function learnFrom(batch: readonly EncodedAppend[], { verdicts, head }: RawResult, heads: Heads): void {
   heads.learn(
-    streams,
-    result.verdicts.map(verdict => (verdict.kind === 'repeated' ? undefined : verdict.version)),
-    result.head,
+    batch.map(append => streamText(append.stream)),
+    verdicts.map(verdict => (verdict.kind === 'repeated' ? undefined : verdict.version)),
+    head,
   )
-  return result
 }
 
 /** Columns of text joined by newlines, of numbers as arrays in PostgreSQL's own notation. */
@@ -104,6 +109,8 @@ function parametersOf(
     lines(events.map(({ tags }) => textArray(tags))),
     lines(events.map(({ data }) => data)),
     lines(events.map(({ metadata }) => metadata)),
+    // As a signed integer.
+    integers(batch.map(({ stream }) => keyHash(stream.tenant, stream.id) | 0)),
   ]
 }
 
@@ -132,7 +139,8 @@ function textArray(texts: readonly string[]): string {
 }
 
 function resultOf(batch: readonly EncodedAppend[], row: AppendRow): RawResult {
-  let head: Anchor = { position: row.base, fingerprint: row.base_fingerprint }
+  const base: Anchor = { position: row.base, fingerprint: row.base_fingerprint }
+  let head = base
   const verdicts = batch.map(({ events }, index): RawVerdict => {
     const before = row.versions[index] ?? 0
     switch (row.verdicts?.[index] ?? 0) {
@@ -150,5 +158,5 @@ function resultOf(batch: readonly EncodedAppend[], row: AppendRow): RawResult {
         return { kind: 'conflict', version: before }
     }
   })
-  return { recordedAt: row.recorded_at, verdicts, head }
+  return { base, recordedAt: row.recorded_at, verdicts, head }
 }

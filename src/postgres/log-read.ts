@@ -7,6 +7,7 @@ import {
   type StreamKey,
 } from '../log/index.ts'
 import type { Sql } from './client.ts'
+import { anchorOf } from './log-pages.ts'
 
 export interface EventRow {
   readonly position: number
@@ -36,108 +37,6 @@ export function eventOf(row: EventRow): StoredEvent {
     position: row.position,
     recordedAt: row.recorded_at,
   }
-}
-
-/**
- * A page ends with the event that takes it past this size, as the events are stored: compressed, where they are large.
- * Without it a page of large documents would be as large as all of them.
- */
-const pageBytes = 8 * 1024 * 1024
-
-interface PagedRow extends EventRow {
-  /** The size of the page up to and with this event. */
-  readonly bytes: number
-}
-
-function isCut(rows: readonly PagedRow[]): boolean {
-  return (rows.at(-1)?.bytes ?? 0) >= pageBytes
-}
-
-// Each statement begins at a position, not behind it: the row there proves that the history is the one it was.
-const readAllStatement = {
-  name: 'bifold_read_all',
-  text: `select position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata,
-           to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at, bytes
-      from (
-        select *, sum(size) over (order by position rows unbounded preceding) as bytes
-          from (
-            select *, case when position = $1 then 0 else pg_column_size(data) + pg_column_size(metadata) end as size
-              from bifold.events
-             where position >= $1
-             order by position
-             limit $2) as found) as page
-     where bytes - size < $3
-     order by position`,
-}
-
-/**
- * The events from `from` on.
- * @returns `undefined` where the event at `from` is another one.
- */
-export async function readAll(
-  sql: Sql,
-  from: Anchor,
-  maxEvents: number,
-): Promise<
-  { readonly events: readonly StoredEvent[]; readonly through: Anchor; readonly atHead: boolean } | undefined
-> {
-  const rows = await sql.query<PagedRow>(readAllStatement, [from.position, maxEvents + 1, pageBytes])
-  if (from.position > 0 && !isAt(from, rows[0])) return undefined
-  const events = rows.slice(from.position > 0 ? 1 : 0).map(eventOf)
-  // Where the page begins at the origin, one event was read too many.
-  const page = events.slice(0, maxEvents)
-  return { events: page, through: anchorOf(page.at(-1)) ?? from, atHead: rows.length <= maxEvents && !isCut(rows) }
-}
-
-const boundsStatement = {
-  name: 'bifold_read_bounds',
-  text: `with latest as (select position from bifold.events order by position desc limit 1)
-    select position, id, position = (select position from latest) as is_head
-      from bifold.events
-     where position in ($1, least($2, (select position from latest)))
-     order by position`,
-}
-
-const readTypesStatement = {
-  name: 'bifold_read_types',
-  text: `select position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata,
-           to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at, bytes
-      from (
-        select *, sum(size) over (order by position rows unbounded preceding) as bytes
-          from (
-            select *, pg_column_size(data) + pg_column_size(metadata) as size
-              from bifold.events
-             where position > $1 and position <= $2 and type = any($3)
-             order by position
-             limit $4) as found) as page
-     where bytes - size < $5
-     order by position`,
-}
-
-/** How far one page looks for its types: a rare one would otherwise be sought through the whole log by one statement. */
-const scanPositions = 20_000
-
-/** As `readAll`, only events of these types. A page may be empty, and yet have got on. */
-export async function readTypes(
-  sql: Sql,
-  from: Anchor,
-  types: readonly string[],
-  maxEvents: number,
-): Promise<
-  { readonly events: readonly StoredEvent[]; readonly through: Anchor; readonly atHead: boolean } | undefined
-> {
-  const bounds = await sql.query<{ readonly position: number; readonly id: string; readonly is_head: boolean }>(
-    boundsStatement,
-    [from.position, from.position + scanPositions],
-  )
-  if (from.position > 0 && !isAt(from, bounds[0])) return undefined
-  const end = bounds.at(-1)
-  if (end === undefined) return { events: [], through: from, atHead: true }
-  const rows = await sql.query<PagedRow>(readTypesStatement, [from.position, end.position, types, maxEvents, pageBytes])
-  const events = rows.map(eventOf)
-  const isFull = rows.length === maxEvents || isCut(rows)
-  const through = (isFull ? anchorOf(rows.at(-1)) : anchorOf(end)) ?? from
-  return { events, through, atHead: end.is_head && through.position === end.position }
 }
 
 const readStreamStatement = {
@@ -190,15 +89,22 @@ export async function readHead(sql: Sql): Promise<Anchor> {
   return anchorOf(row) ?? origin
 }
 
-const atStatement = {
-  name: 'bifold_event_at',
-  text: 'select position, id from bifold.events where position = $1',
+// A scalar for each position, as above.
+const idsAtStatement = {
+  name: 'bifold_ids_at',
+  text: `select (select e.id from bifold.events e where e.position = a.position) as id
+      from unnest($1::bigint[]) with ordinality as a(position, number)
+     order by a.number`,
 }
 
-export async function holds(sql: Sql, anchor: Anchor): Promise<boolean> {
-  if (anchor.position === 0) return true
-  const [row] = await sql.query<{ readonly position: number; readonly id: string }>(atStatement, [anchor.position])
-  return isAt(anchor, row)
+export async function holds(sql: Sql, anchors: readonly Anchor[]): Promise<readonly boolean[]> {
+  const rows = await sql.query<{ readonly id: string | null }>(idsAtStatement, [
+    anchors.map(({ position }) => position),
+  ])
+  return anchors.map(({ position, fingerprint }, n) => {
+    const id = rows[n]?.id ?? undefined
+    return position === 0 || (id !== undefined && fingerprintOf(id) === fingerprint)
+  })
 }
 
 const outcomesStatement = {
@@ -222,6 +128,11 @@ const rangesStatement = {
         order by position
         limit r.last - r.first + 1) e
      order by e.position`,
+}
+
+/** The events at these positions, in order. */
+export async function readAt(sql: Sql, positions: readonly number[]): Promise<readonly StoredEvent[]> {
+  return (await sql.query<EventRow>(rangesStatement, [positions, positions])).map(eventOf)
 }
 
 export interface CommandId {
@@ -269,17 +180,4 @@ export async function readOutcomes(
     ]),
   )
   return commands.map((_, index) => outcomes.get(index + 1))
-}
-
-interface EventAt {
-  readonly position: number
-  readonly id: string
-}
-
-function isAt(anchor: Anchor, row: EventAt | undefined): boolean {
-  return row?.position === anchor.position && fingerprintOf(row.id) === anchor.fingerprint
-}
-
-function anchorOf(row: EventAt | undefined): Anchor | undefined {
-  return row && { position: row.position, fingerprint: fingerprintOf(row.id) }
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { describePostgres, freshDatabase } from '../../test/support/postgres.ts'
 import { typesOf } from '../define/app.ts'
 import { events } from '../define/index.ts'
-import { createLog, type EventLog, origin } from '../log/index.ts'
+import { createLog, type EventLog, keyHash, origin } from '../log/index.ts'
 import { type Database, openPglite, openPostgres, postgresLogStorage, pruneCommands } from './index.ts'
 
 const Orders = events('order', { OrderPaid: z.object({ total: z.int() }), OrderSent: z.object({}) })
@@ -87,6 +87,41 @@ function suite(name: string, open: () => Promise<{ database: Database; drop: () 
       expect((await read(other)).snapshot).toBeUndefined()
       await keep(other, 4, '"new"')
       expect(await read(other)).toMatchObject({ snapshot: { version: 4, state: '"new"' }, events: [{}, {}] })
+    })
+
+    test('the hash of a stream is what the engine makes it, however it came here', async () => {
+      const ids = ['a', 'o-1', 'ünï çødé', '日本語', '\u{1f600}\u200d\u{10ffff}', 'x'.repeat(256)]
+      const log = await openLog()
+      const stored = () =>
+        database.sql.query<{ stream_id: string; stream_hash: number }>({
+          text: 'select stream_id, stream_hash from bifold.events order by position',
+        })
+      for (const id of ids) await append(log, id, 1)
+      for (const id of ids) {
+        await database.sql.query(
+          { text: 'insert into bifold.pending_appends (category, stream_id, events) values ($1, $2, $3)' },
+          ['order', id, '[{"type":"OrderPaid","data":{"total":1}}]'],
+        )
+      }
+      const found = await stored()
+      expect(found).toHaveLength(2 * ids.length)
+      for (const { stream_id, stream_hash } of found) expect(stream_hash).toBe(keyHash('default', stream_id) | 0)
+      expect(found.some(({ stream_hash }) => stream_hash < 0)).toBe(true)
+      expect(found.some(({ stream_hash }) => stream_hash > 0)).toBe(true)
+    })
+
+    test('events whose hash is not known are read by everybody', async () => {
+      const log = await openLog()
+      for (let n = 0; n < 20; n++) await append(log, `s${n}`, n)
+      await database.sql.script('update bifold.events set stream_hash = null where position <= 10')
+      const storage = postgresLogStorage(database)
+      const shards = { count: 5, own: [2], upTo: 20 }
+      const { events } = await storage.read(origin, ['OrderPaid'], 100, shards)
+      const own = (id: string): boolean => keyHash('default', id) % 5 === 2
+      expect(events.map(({ stream }) => stream.id)).toEqual(
+        Array.from({ length: 20 }, (_, n) => `s${n}`).filter((id, n) => n < 10 || own(id)),
+      )
+      await storage.close()
     })
 
     test('a rare type is sought in bounded steps, and found', async () => {

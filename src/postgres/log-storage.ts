@@ -1,8 +1,9 @@
 import { BifoldError } from '../define/index.ts'
-import type { Anchor, LogStorage, Verdict } from '../log/index.ts'
-import { type Database, sqlStateOf } from './client.ts'
-import { appendBatch } from './log-append.ts'
-import { holds, readAll, readHead, readOutcomes, readStream, readTypes, readVersions } from './log-read.ts'
+import type { Anchor, BatchResult, EncodedAppend, LogStorage, Verdict } from '../log/index.ts'
+import { type Database, type Sql, sqlStateOf } from './client.ts'
+import { appendBatch, learnFrom, type RawResult } from './log-append.ts'
+import { readAll, readTypes } from './log-pages.ts'
+import { holds, readAt, readHead, readOutcomes, readStream, readVersions } from './log-read.ts'
 import { readFromSnapshot, writeSnapshots } from './log-snapshots.ts'
 import { migrate } from './migrate.ts'
 import { makeHeads } from './stream-heads.ts'
@@ -40,43 +41,41 @@ export function postgresLogStorage(database: Database, options: PostgresLogOptio
           return { logId: log.id }
         }),
       ),
-    appendBatch: async (batch, known) => {
-      const { recordedAt, verdicts, head } = await coded(appendBatch(lane, batch, known, heads), known)
-      const repeated = batch.filter((_, index) => verdicts[index]?.kind === 'repeated')
-      const outcomes =
-        repeated.length === 0
-          ? []
-          : await coded(
-              readOutcomes(
-                lane,
-                repeated.map(({ stream, command }) => ({ tenant: stream.tenant, ...command })),
-              ),
-            )
-      let next = 0
-      return {
-        recordedAt,
-        head,
-        verdicts: verdicts.map((verdict): Verdict => {
-          if (verdict.kind !== 'repeated') return verdict
-          const outcome = outcomes[next++]
-          // Pruned between the two statements: what was carried out so long ago is not to be had any more.
-          if (outcome === undefined) throw new BifoldError('log/connection-lost', { problem: 'a command was pruned' })
-          return { kind: 'repeated', outcome }
-        }),
+    appendBatch: async (batch, known, within) => {
+      if (within === undefined) {
+        const raw = await coded(appendBatch(lane, batch, known, heads), known)
+        learnFrom(batch, raw, heads)
+        return resultOf(batch, raw, work => coded(work(lane)))
       }
+      const { raw, result } = await coded(
+        lane.transaction(async sql => {
+          const raw = await appendBatch(sql, batch, known, heads)
+          const result = await resultOf(batch, raw, work => work(sql))
+          const read = async (from: Anchor, types: readonly string[], maxEvents: number) =>
+            mustHold(await readTypes(sql, from, types, maxEvents), from)
+          await within({ base: raw.base, result, client: sql, read })
+          return { raw, result }
+        }),
+        known,
+      )
+      learnFrom(batch, raw, heads)
+      return result
     },
     readStream: (stream, fromVersion, maxEvents) => coded(readStream(sql, stream, fromVersion, maxEvents)),
     readFromSnapshot: (stream, snapshotVersion, maxEvents) =>
       coded(readFromSnapshot(sql, stream, snapshotVersion, maxEvents)),
     writeSnapshots: snapshots => coded(writeSnapshots(sql, snapshots)),
     versionsOf: streams => coded(readVersions(sql, streams)),
-    read: async (from, types, maxEvents) =>
+    read: async (from, types, maxEvents, shards) =>
       mustHold(
-        await coded(types === undefined ? readAll(sql, from, maxEvents) : readTypes(sql, from, types, maxEvents)),
+        await coded(
+          types === undefined ? readAll(sql, from, maxEvents) : readTypes(sql, from, types, maxEvents, shards),
+        ),
         from,
       ),
+    readAt: positions => coded(readAt(sql, positions)),
     head: () => coded(readHead(sql)),
-    holds: anchor => coded(holds(sql, anchor)),
+    holds: anchors => coded(holds(sql, anchors)),
     outcomeOf: async (tenant, name, id) => (await coded(readOutcomes(sql, [{ tenant, name, id }])))[0],
     listen: (wake, reconnected) =>
       coded(
@@ -90,6 +89,29 @@ export function postgresLogStorage(database: Database, options: PostgresLogOptio
         ),
       ),
     close: () => lane.close(),
+  }
+}
+
+/** With the outcomes of repeated commands, which are looked up by `ask`. */
+async function resultOf(
+  batch: readonly EncodedAppend[],
+  { recordedAt, verdicts, head }: RawResult,
+  ask: <T>(work: (sql: Sql) => Promise<T>) => Promise<T>,
+): Promise<BatchResult> {
+  const repeated = batch.filter((_, index) => verdicts[index]?.kind === 'repeated')
+  const commands = repeated.map(({ stream, command }) => ({ tenant: stream.tenant, ...command }))
+  const outcomes = repeated.length === 0 ? [] : await ask(sql => readOutcomes(sql, commands))
+  let next = 0
+  return {
+    recordedAt,
+    head,
+    verdicts: verdicts.map((verdict): Verdict => {
+      if (verdict.kind !== 'repeated') return verdict
+      const outcome = outcomes[next++]
+      // Pruned between the two statements: what was carried out so long ago is not to be had any more.
+      if (outcome === undefined) throw new BifoldError('log/connection-lost', { problem: 'a command was pruned' })
+      return { kind: 'repeated', outcome }
+    }),
   }
 }
 

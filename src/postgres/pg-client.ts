@@ -10,8 +10,9 @@ import {
   type Sql,
   type Statement,
   sqlStateOf,
-  type TransactionOptions,
+  type TransactionSql,
 } from './client.ts'
+import { copyIn } from './pg-copy.ts'
 
 export interface PostgresOptions {
   /** Connections for statements and transactions that write. Default 10. */
@@ -20,6 +21,12 @@ export interface PostgresOptions {
   readonly readerConnections?: number
   /** How long making a connection may take. Default 10000. */
   readonly connectTimeoutMs?: number
+  /**
+   * A transaction that writes, and whose process says nothing for so long, is ended by the server, and its connection with
+   * it: a process that was stopped in the middle of it would keep its locks, and nobody could take its shards over.
+   * Default 10000.
+   */
+  readonly idleTransactionMs?: number
   readonly runtime?: Runtime
 }
 
@@ -31,7 +38,13 @@ type Queryable = Pick<Client, 'query'>
  * @throws `setup/invalid-option` for what is no such URL · `setup/missing-peer` where `pg` is not installed.
  */
 export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<Database> {
-  const { poolConnections = 10, readerConnections = 10, connectTimeoutMs = 10_000, runtime = systemRuntime } = options
+  const {
+    poolConnections = 10,
+    readerConnections = 10,
+    connectTimeoutMs = 10_000,
+    idleTransactionMs = 10_000,
+    runtime = systemRuntime,
+  } = options
   mustBeUrl(url)
   const driver = await importDriver()
   const settings = (startUp: string): ClientConfig => ({
@@ -46,15 +59,22 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     keepAliveInitialDelayMillis: 10_000,
     application_name: 'bifold',
   })
+  /** Said within each: behind a pooler, what a connection was started with may hold for another one. */
+  const writing = (begin: Statement): Statement => ({
+    text: `${begin.text}; set local idle_in_transaction_session_timeout = ${Math.round(idleTransactionMs)}`,
+  })
   const pool = poolOf(driver, { ...settings(''), max: poolConnections })
   const readers = poolOf(driver, { ...settings('-c default_transaction_read_only=on'), max: readerConnections })
   return {
     kind: 'postgres',
     sql: sqlOn(pool),
     reader: sqlOn(readers),
-    lane: laneOptions => makeLane(driver, settings, laneOptions),
-    transaction: (run, transactionOptions = {}) =>
-      inTransaction(transactionOptions.readOnly === true ? readers : pool, run, transactionOptions),
+    lane: laneOptions => makeLane(driver, settings, writing(beginOf({})), laneOptions),
+    transaction: (run, transactionOptions = {}) => {
+      const begin = beginOf(transactionOptions)
+      if (transactionOptions.readOnly === true) return inTransaction(readers, run, begin)
+      return inTransaction(pool, run, writing(begin))
+    },
     listen: (channel, onNotify, onReconnect) =>
       listenOn(() => new driver.Client(settings('')), runtime, channel, onNotify, onReconnect),
     isConnectionLost,
@@ -115,7 +135,7 @@ function configOf(statement: Statement, values: readonly unknown[] = []): QueryC
   return { ...statement, values: values as unknown[] }
 }
 
-async function inTransaction<T>(pool: Pool, run: (sql: Sql) => Promise<T>, options: TransactionOptions): Promise<T> {
+async function inTransaction<T>(pool: Pool, run: (sql: TransactionSql) => Promise<T>, begin: Statement): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
   // A connection that breaks between two statements says so only here; the next statement then fails.
@@ -124,9 +144,9 @@ async function inTransaction<T>(pool: Pool, run: (sql: Sql) => Promise<T>, optio
   }
   client.on('error', onError)
   try {
-    await client.query(beginOf(options))
-    const result = await run(sqlOn(client))
-    await client.query('commit')
+    await client.query(begin)
+    const result = await run({ ...sqlOn(client), copyIn: (text, chunks) => copyIn(client, text, chunks) })
+    mustBeCommitted(await client.query('commit'))
     return result
   } catch (error) {
     if (isConnectionLost(error)) broken ??= error as Error
@@ -135,6 +155,32 @@ async function inTransaction<T>(pool: Pool, run: (sql: Sql) => Promise<T>, optio
   } finally {
     client.off('error', onError)
     client.release(broken)
+  }
+}
+
+/** The server answers a `commit` of a transaction in which a statement failed by rolling it back, and by no error. */
+function mustBeCommitted({ command }: { readonly command: string }): void {
+  if (command === 'COMMIT') return
+  const inFailedTransaction = '25P02'
+  throw Object.assign(new Error('A statement of the transaction failed: it was rolled back.'), {
+    code: inFailedTransaction,
+  })
+}
+
+/** The first statement goes with `begin`, in one round trip. */
+async function transactOn<T>(client: Client, begin: Statement, run: (sql: Sql) => Promise<T>): Promise<T> {
+  const begun = client.query(begin.text)
+  // What it says is said again by the statements behind it.
+  begun.catch(() => undefined)
+  try {
+    const result = await run(sqlOn(client))
+    await begun
+    mustBeCommitted(await client.query('commit'))
+    return result
+  } catch (error) {
+    // A connection that cannot even roll back is not used again: `use` lets go of it.
+    if (!isConnectionLost(error)) await client.query('rollback')
+    throw error
   }
 }
 
@@ -150,6 +196,7 @@ async function rollback(client: PoolClient): Promise<Error | undefined> {
 function makeLane(
   driver: Driver,
   settings: (startUp: string) => ClientConfig,
+  begin: Statement,
   { statementTimeoutMs = 30_000, pipelined = false }: LaneOptions = {},
 ): Lane {
   let connection: Promise<Client> | undefined
@@ -192,9 +239,27 @@ function makeLane(
       throw error
     }
   }
+  /** Until the transaction that is under way has ended. */
+  let busy: Promise<void> | undefined
+  const inTurn = async <T>(run: (client: Client) => Promise<T>): Promise<T> => {
+    while (busy !== undefined) await busy
+    return use(run)
+  }
   return {
-    query: (statement, values) => use(client => sqlOn(client).query(statement, values)),
-    script: text => use(client => sqlOn(client).script(text)),
+    query: (statement, values) => inTurn(client => sqlOn(client).query(statement, values)),
+    script: text => inTurn(client => sqlOn(client).script(text)),
+    transaction: async run => {
+      while (busy !== undefined) await busy
+      const result = use(client => transactOn(client, begin, run))
+      busy = result.then(
+        () => undefined,
+        () => undefined,
+      )
+      void busy.then(() => {
+        busy = undefined
+      })
+      return result
+    },
     close: async () => {
       const last = connection
       connection = undefined
@@ -266,7 +331,7 @@ function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-const lostStates = /^(08...|57P0[1-5]|57014|53300)$/
+const lostStates = /^(08...|57P0[1-5]|57014|53300|25P03)$/
 const lostSockets = new Set([
   'ECONNRESET',
   'ECONNREFUSED',

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import { BifoldError } from '../define/index.ts'
 import { type Runtime, systemRuntime } from '../log/index.ts'
-import { beginOf, type Database, parsers, type Sql } from './client.ts'
+import { beginOf, type Database, parsers, type Sql, type TransactionSql } from './client.ts'
 import { lockDirectory } from './directory-lock.ts'
 
 export interface PgliteOptions {
@@ -30,18 +30,19 @@ export async function openPglite(directory?: string, options: PgliteOptions = {}
   await pglite.exec("set timezone = 'UTC'; set client_min_messages = warning")
   const fair = fairness(runtime)
   const sql = sqlOn(pglite, fair)
+  const transaction: Database['transaction'] = async (run, options = {}) => {
+    const [, mode] = /^begin (.*)$/.exec(beginOf(options).text) ?? []
+    return pglite.transaction(async inner => {
+      await inner.exec(`set transaction ${mode}`)
+      return run({ ...sqlOn(inner, fair), copyIn: copyInto(inner, fair) })
+    })
+  }
   return {
     kind: 'pglite',
     sql,
     reader: sql,
-    lane: () => ({ ...sql, close: async () => undefined }),
-    transaction: async (run, transactionOptions = {}) => {
-      const [, mode] = /^begin (.*)$/.exec(beginOf(transactionOptions).text) ?? []
-      return pglite.transaction(async transaction => {
-        await transaction.exec(`set transaction ${mode}`)
-        return run(sqlOn(transaction, fair))
-      })
-    },
+    lane: () => ({ ...sql, transaction, close: async () => undefined }),
+    transaction,
     listen: (channel, onNotify) => pglite.listen(`"${channel}"`, onNotify),
     isConnectionLost: () => false,
     close: async () => {
@@ -83,6 +84,17 @@ function sqlOn(target: PGlite | Transaction, fair: () => Promise<void> | undefin
       await fair()
       await target.exec(text)
     },
+  }
+}
+
+/** Its standard input is a file in memory: each chunk is a statement of its own. */
+function copyInto(transaction: Transaction, fair: () => Promise<void> | undefined): TransactionSql['copyIn'] {
+  return async (text, chunks) => {
+    const fromDevice = text.replace(/from stdin$/, "from '/dev/blob'")
+    for await (const chunk of chunks) {
+      await fair()
+      await transaction.query(fromDevice, [], { blob: new Blob([chunk]) })
+    }
   }
 }
 

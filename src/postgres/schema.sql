@@ -31,6 +31,7 @@ create table bifold.events (
   data json not null,
   metadata json not null,
   recorded_at timestamp with time zone not null,
+  stream_hash integer,
   constraint events_pkey PRIMARY KEY ("position"),
   constraint events_tenant_category_stream_id_version_key UNIQUE (tenant, category, stream_id, version)
 );
@@ -78,6 +79,14 @@ create table bifold.snapshots (
   constraint snapshots_pkey PRIMARY KEY (tenant, category, stream_id)
 );
 
+create table bifold_views._active (
+  projection text collate "C" not null,
+  generation integer not null,
+  swapped_at timestamp with time zone not null default clock_timestamp(),
+  constraint _active_pkey PRIMARY KEY (projection),
+  constraint _active_projection_generation_fkey FOREIGN KEY (projection, generation) REFERENCES bifold_views._generations(projection, generation)
+);
+
 create table bifold_views._checkpoints (
   projection text collate "C" not null,
   generation integer not null,
@@ -85,9 +94,32 @@ create table bifold_views._checkpoints (
   epoch bigint not null default 0,
   "position" bigint not null default 0,
   fingerprint text collate "C" not null default ''::text,
-  constraint _checkpoints_pkey PRIMARY KEY (projection, generation, shard),
+  lap bigint not null generated always as (("position" >> 6)) stored,
+  cursor text collate "C",
+  cursor_at bigint,
+  constraint _checkpoints_pkey PRIMARY KEY (projection, generation, shard, lap),
   constraint _checkpoints_projection_generation_fkey FOREIGN KEY (projection, generation) REFERENCES bifold_views._generations(projection, generation)
-) with (fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+) with (fillfactor=10, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, vacuum_truncate=false);
+
+create table bifold_views._dead_letters (
+  projection text collate "C" not null,
+  generation integer not null,
+  tenant text collate "C" not null,
+  key text collate "C" not null,
+  "position" bigint not null,
+  constraint _dead_letters_pkey PRIMARY KEY (projection, generation, tenant, key, "position"),
+  constraint _dead_letters_projection_generation_tenant_key_fkey FOREIGN KEY (projection, generation, tenant, key) REFERENCES bifold_views._parked(projection, generation, tenant, key) ON DELETE CASCADE
+);
+
+create table bifold_views._dependents (
+  projection text collate "C" not null,
+  generation integer not null,
+  referred text collate "C" not null,
+  referred_generation integer not null,
+  constraint _dependents_pkey PRIMARY KEY (projection, generation, referred, referred_generation),
+  constraint _dependents_projection_generation_fkey FOREIGN KEY (projection, generation) REFERENCES bifold_views._generations(projection, generation),
+  constraint _dependents_referred_referred_generation_fkey FOREIGN KEY (referred, referred_generation) REFERENCES bifold_views._generations(projection, generation)
+);
 
 create table bifold_views._generations (
   projection text collate "C" not null,
@@ -96,12 +128,105 @@ create table bifold_views._generations (
   columns json not null,
   created_at timestamp with time zone not null default clock_timestamp(),
   shards integer not null default 1,
+  keeps_past boolean not null default false,
+  past_from bigint not null default 0,
+  refs json not null default '[]'::json,
+  definition text collate "C" not null default ''::text,
+  row_shape text collate "C" not null default ''::text,
+  served boolean not null default false,
+  dropped boolean not null default false,
+  stages text collate "C" not null default ''::text,
+  set_aside boolean not null default false,
+  sums json not null default '{}'::json,
   constraint _generations_pkey PRIMARY KEY (projection, generation)
+);
+
+create table bifold_views._leases (
+  projection text collate "C" not null,
+  generation integer not null,
+  shard integer not null,
+  owner text collate "C" not null,
+  lease_until timestamp with time zone not null,
+  failure json,
+  constraint _leases_pkey PRIMARY KEY (projection, generation, shard)
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+
+create table bifold_views._letter_requests (
+  projection text collate "C" not null,
+  generation integer not null,
+  tenant text collate "C" not null,
+  key text collate "C" not null,
+  "position" bigint not null,
+  action text not null,
+  reason text,
+  constraint _letter_requests_pkey PRIMARY KEY (projection, generation, tenant, key),
+  constraint _letter_requests_projection_generation_tenant_key_fkey FOREIGN KEY (projection, generation, tenant, key) REFERENCES bifold_views._parked(projection, generation, tenant, key) ON DELETE CASCADE,
+  constraint _letter_requests_action_check CHECK ((action = ANY (ARRAY['retry'::text, 'skip'::text]))),
+  constraint _letter_requests_check CHECK (((reason IS NULL) = (action = 'retry'::text)))
+);
+
+create table bifold_views._loads (
+  projection text collate "C" not null,
+  generation integer not null,
+  shard integer not null,
+  "position" bigint not null default 0,
+  goal bigint not null default 0,
+  per_second bigint not null default 0,
+  done boolean not null default false,
+  constraint _loads_pkey PRIMARY KEY (projection, generation, shard),
+  constraint _loads_projection_generation_fkey FOREIGN KEY (projection, generation) REFERENCES bifold_views._generations(projection, generation)
+);
+
+create table bifold_views._members (
+  owner text collate "C" not null,
+  alive_until timestamp with time zone not null,
+  max_shards integer,
+  views json not null,
+  constraint _members_pkey PRIMARY KEY (owner)
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000);
+
+create table bifold_views._parked (
+  projection text collate "C" not null,
+  generation integer not null,
+  tenant text collate "C" not null,
+  key text collate "C" not null,
+  shard integer not null,
+  "position" bigint not null,
+  code text not null,
+  message text not null,
+  stack text,
+  attempts integer not null,
+  since timestamp with time zone not null,
+  refs_at bigint,
+  constraint _parked_pkey PRIMARY KEY (projection, generation, tenant, key),
+  constraint _parked_projection_generation_fkey FOREIGN KEY (projection, generation) REFERENCES bifold_views._generations(projection, generation)
+);
+
+create table bifold_views._pauses (
+  projection text collate "C" not null,
+  paused_at timestamp with time zone not null default clock_timestamp(),
+  constraint _pauses_pkey PRIMARY KEY (projection)
+);
+
+create table bifold_views._skips (
+  projection text collate "C" not null,
+  generation integer not null,
+  tenant text collate "C" not null,
+  key text collate "C" not null,
+  "position" bigint not null,
+  reason text not null,
+  skipped_at timestamp with time zone not null,
+  constraint _skips_pkey PRIMARY KEY (projection, generation, tenant, key, "position"),
+  constraint _skips_projection_generation_fkey FOREIGN KEY (projection, generation) REFERENCES bifold_views._generations(projection, generation)
 );
 
 CREATE INDEX commands_recorded_at ON bifold.commands USING brin (recorded_at);
 
-CREATE OR REPLACE FUNCTION bifold.append_batch(known_position bigint, known_fingerprint text, tenants text, categories text, stream_ids text, expected_versions bigint[], certain integer[], command_names text, command_ids text, command_hashes text, event_counts integer[], offsets integer[], same_streams integer[], same_commands integer[], of_append integer[], in_append integer[], event_tenants text, event_categories text, event_stream_ids text, types text, schema_versions integer[], event_ids text, tag_lists text, datas text, metadatas text, OUT base bigint, OUT base_fingerprint text, OUT recorded_at text, OUT verdicts integer[], OUT versions bigint[])
+CREATE INDEX _dependents_referred ON bifold_views._dependents USING btree (referred, referred_generation);
+
+CREATE INDEX _parked_shard ON bifold_views._parked USING btree (projection, generation, shard);
+
+CREATE OR REPLACE FUNCTION bifold.append_batch(known_position bigint, known_fingerprint text, tenants text, categories text, stream_ids text, expected_versions bigint[], certain integer[], command_names text, command_ids text, command_hashes text, event_counts integer[], offsets integer[], same_streams integer[], same_commands integer[], of_append integer[], in_append integer[], event_tenants text, event_categories text, event_stream_ids text, types text, schema_versions integer[], event_ids text, tag_lists text, datas text, metadatas text, stream_hashes integer[] DEFAULT NULL::integer[], OUT base bigint, OUT base_fingerprint text, OUT recorded_at text, OUT verdicts integer[], OUT versions bigint[])
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -194,10 +319,11 @@ begin
 
       if appended > 0 then
         insert into bifold.events
-          (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at)
+          (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at,
+           stream_hash)
         select base + offsets[e.of_append] + e.in_append, e.tenant, e.category, e.stream_id,
                versions[e.of_append] + e.in_append, e.type, e.schema_version, e.id::uuid, e.tags::text[],
-               e.data::json, e.metadata::json, log.clock
+               e.data::json, e.metadata::json, log.clock, stream_hashes[e.of_append]
           from unnest(of_append, in_append,
                  coalesce(string_to_array(event_tenants, e'\n'), tenant_list),
                  coalesce(string_to_array(event_categories, e'\n'), category_list),
@@ -232,6 +358,7 @@ declare
   log record;
   actual bigint;
   added integer := json_array_length(new.events);
+  hash integer := bifold.stream_hash(new.tenant, new.stream_id);
 begin
   log := bifold.lock_log();
 
@@ -253,14 +380,15 @@ begin
   end if;
 
   insert into bifold.events
-    (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at)
+    (position, tenant, category, stream_id, version, type, schema_version, id, tags, data, metadata, recorded_at,
+     stream_hash)
   select log.head + number, new.tenant, new.category, new.stream_id, actual + number, event ->> 'type',
          coalesce((event ->> 'schemaVersion')::integer, 1), bifold.new_event_id(log.clock),
          array(select json_array_elements_text(event -> 'tags')), event -> 'data',
          case when new.command_id is null then coalesce(event -> 'metadata', '{}')
            else (coalesce((event -> 'metadata')::jsonb, '{}') || jsonb_build_object('commandId', new.command_id))::json
          end,
-         log.clock
+         log.clock, hash
     from json_array_elements(new.events) with ordinality as e(event, number);
 
   if new.command_id is not null then
@@ -346,15 +474,230 @@ CREATE OR REPLACE FUNCTION bifold.new_event_id(at timestamp with time zone)
  SET search_path TO ''
 RETURN (encode(set_bit(set_bit(OVERLAY(uuid_send(gen_random_uuid()) PLACING SUBSTRING(int8send((floor((EXTRACT(epoch FROM at) * (1000)::numeric)))::bigint) FROM 3) FROM 1 FOR 6), (52)::bigint, 1), (53)::bigint, 1), 'hex'::text))::uuid;
 
+CREATE OR REPLACE FUNCTION bifold.stream_hash(tenant text, stream_id text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+ SET search_path TO ''
+AS $function$
+declare
+  bytes bytea := convert_to(tenant, 'UTF8') || '\x00'::bytea || convert_to(stream_id, 'UTF8');
+  low_bits constant bigint := 4294967295;
+  hash bigint := 2166136261;
+begin
+  for at in 0 .. octet_length(bytes) - 1 loop
+    hash := ((hash # get_byte(bytes, at)) * 16777619) & low_bits;
+  end loop;
+  -- A factor is multiplied in two halves: a product of 64 bits would overflow.
+  hash := hash # (hash >> 16);
+  hash := ((((hash * 34283) & low_bits) << 16) + hash * 51819) & low_bits;
+  hash := hash # (hash >> 13);
+  hash := ((((hash * 49842) & low_bits) << 16) + hash * 44597) & low_bits;
+  hash := hash # (hash >> 16);
+  return (case when hash > 2147483647 then hash - 4294967296 else hash end)::integer;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION bifold_views._activate(_projection text, _generation integer, _wait_ms integer, _near bigint, _with_parked boolean, _by_hand boolean DEFAULT true)
+ RETURNS TABLE(outcome text, goal bigint, reached bigint)
+ LANGUAGE plpgsql
+AS $function$
+declare
+  _serving integer;
+  _until timestamptz;
+begin
+  select a.generation into _serving from bifold_views._active a where a.projection = _projection for update;
+  if not exists (
+    select from bifold_views._generations g
+     where g.projection = _projection and g.generation = _generation and not g.dropped
+  ) then
+    return query select 'unknown', 0::bigint, 0::bigint;
+    return;
+  end if;
+  if _serving = _generation then
+    return query select 'activated', 0::bigint, 0::bigint;
+    return;
+  end if;
+  select max(c.position) into goal
+    from bifold_views._checkpoints c where c.projection = _projection and c.generation = _serving;
+  select min(c.position) into reached
+    from bifold_views._checkpoints c where c.projection = _projection and c.generation = _generation;
+  if reached < goal - _near then
+    return query select 'behind', goal, reached;
+    return;
+  end if;
+  perform from bifold_views._checkpoints c
+    where c.projection = _projection and c.generation = _serving order by c.shard for share;
+  select max(c.position) into goal
+    from bifold_views._checkpoints c where c.projection = _projection and c.generation = _serving;
+  _until := clock_timestamp() + _wait_ms * interval '1 millisecond';
+  loop
+    select min(c.position) into reached
+      from bifold_views._checkpoints c where c.projection = _projection and c.generation = _generation;
+    exit when reached >= goal;
+    if clock_timestamp() >= _until then
+      return query select 'behind', goal, reached;
+      return;
+    end if;
+    perform pg_sleep(0.002);
+  end loop;
+  -- Looked at after it has reached the other one: what it parks on the way there counts.
+  if not _with_parked and (
+    select count(*) filter (where p.generation = _generation) > count(*) filter (where p.generation = _serving)
+      from bifold_views._parked p where p.projection = _projection and p.generation in (_generation, _serving)
+  ) then
+    return query select 'parked', goal, reached;
+    return;
+  end if;
+  update bifold_views._active a set generation = _generation, swapped_at = clock_timestamp()
+   where a.projection = _projection;
+  update bifold_views._generations g set served = true, set_aside = g.generation = _serving and _by_hand
+   where g.projection = _projection and g.generation in (_serving, _generation)
+     and (not g.served or g.set_aside <> (g.generation = _serving and _by_hand));
+  perform bifold_views._point(_projection);
+  return query select 'activated', goal, reached;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION bifold_views._checkpoints_of(_projection text, _generation integer)
+ RETURNS SETOF bifold_views._checkpoints
+ LANGUAGE plpgsql
+ STABLE
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+AS $function$
+begin
+  return query
+    select c.*
+      from bifold_views._generations g,
+           generate_series(0, g.shards - 1) as shards(number),
+           lateral (select * from bifold_views._checkpoints
+                     where projection = _projection and generation = _generation and shard = shards.number
+                     order by lap desc limit 1) c
+     where g.projection = _projection and g.generation = _generation;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION bifold_views._hold_for_append(_projection text, _generation integer, _wait_ms integer, OUT held boolean, OUT epoch bigint, OUT "position" bigint, OUT fingerprint text, OUT reserved boolean, OUT has_letters boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+AS $function$
+begin
+  perform set_config('lock_timeout', _wait_ms || 'ms', true);
+  begin
+    select c.epoch, c.position, c.fingerprint into epoch, "position", fingerprint
+      from bifold_views._checkpoints c
+     where c.projection = _projection and c.generation = _generation and c.shard = 0
+     order by c.lap desc limit 1
+       for update;
+    held := found;
+  exception when lock_not_available then
+    held := false;
+  end;
+  if not held then
+    return;
+  end if;
+  reserved :=
+    exists (select from bifold_views._pauses p where p.projection = _projection)
+    or exists (select from bifold_views._loads l
+                where l.projection = _projection and l.generation = _generation and not l.done)
+    or exists (select from bifold_views._letter_requests r
+                where r.projection = _projection and r.generation = _generation);
+  has_letters :=
+    exists (select from bifold_views._parked p where p.projection = _projection and p.generation = _generation)
+    or exists (select from bifold_views._skips s where s.projection = _projection and s.generation = _generation);
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION bifold_views._point(_projection text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  _name text := replace(_projection, '-', '_');
+  _table text;
+  _shown text;
+  _patience text := current_setting('lock_timeout');
+begin
+  select _name || '__g' || a.generation into _table from bifold_views._active a where a.projection = _projection;
+  select string_agg(quote_ident(attname), ', ' order by attnum) into _shown
+    from pg_attribute
+   where attrelid = format('bifold_views.%I', _table)::regclass and attnum > 0 and not attisdropped
+     and (attname in ('_tenant', '_key', '_position') or attname not like '\_%');
+  begin
+    perform set_config('lock_timeout', '200ms', true);
+    execute format('drop view if exists bifold_views.%I', _name);
+    execute format('create view bifold_views.%I as select %s from bifold_views.%I', _name, _shown, _table);
+  exception when dependent_objects_still_exist or lock_not_available then
+    raise warning 'bifold: the view % stays on another generation, since it is in use', _name;
+  end;
+  perform set_config('lock_timeout', _patience, true);
+end
+$function$;
+
 CREATE CONSTRAINT TRIGGER append_pending AFTER INSERT ON bifold.pending_appends DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION bifold.append_pending();
 
 CREATE TRIGGER check_pending BEFORE INSERT ON bifold.pending_appends FOR EACH ROW EXECUTE FUNCTION bifold.check_pending();
 
+comment on table bifold_views._active is 'The generation of each view that serves.';
+
 comment on table bifold_views._checkpoints is 'Up to where a generation has folded the log, shard by shard. Also the fence: who commits names epoch and position.';
+
+comment on column bifold_views._checkpoints.lap is 'Keeps look-ups fast under an old snapshot. A shard has one row, whatever its lap.';
+
+comment on column bifold_views._checkpoints.cursor is 'How far a part of the next move has come. It counts only while the position is cursor_at.';
+
+comment on table bifold_views._dead_letters is 'The events of parked keys that are not in their rows.';
+
+comment on table bifold_views._dependents is 'Which generation has rows that are made with rows of which other one: whose past is kept for it.';
 
 comment on table bifold_views._generations is 'Each shape that a view has had. A number is never used again, so no row is ever deleted.';
 
 comment on column bifold_views._generations.shards is 'How many shards the keys are divided into; each has a row in _checkpoints.';
+
+comment on column bifold_views._generations.keeps_past is 'May others refer to its rows? Then there is a table of what they were.';
+
+comment on column bifold_views._generations.past_from is 'As of positions before this one it is no longer known what its rows were.';
+
+comment on column bifold_views._generations.refs is 'The references of its rows, and the shapes of the views to which they lead.';
+
+comment on column bifold_views._generations.definition is 'A hash of what the projection makes of events. Empty: made by a release that had none, and filled by the next process that opens it.';
+
+comment on column bifold_views._generations.row_shape is 'A hash of what its rows look like.';
+
+comment on column bifold_views._generations.served is 'Has it ever been the one that serves? One that has not is being built.';
+
+comment on column bifold_views._generations.dropped is 'Its table and its checkpoints are gone. The row stays, so that the number is not used again.';
+
+comment on column bifold_views._generations.stages is 'What is kept beside the rows: the columns of the states and the names of the rollups; empty where there is nothing.';
+
+comment on column bifold_views._generations.set_aside is 'Was it swapped away from by hand?';
+
+comment on column bifold_views._generations.sums is 'By the name of each rollup, a hash of what its sums are named. Empty: it has none, or was made by a release that did not say.';
+
+comment on table bifold_views._leases is 'Who holds a shard, and until when unless it beats again. No row: nobody does.';
+
+comment on column bifold_views._leases.failure is 'What stops the shard, as its owner last said: { code, message, … }. Null: nothing does.';
+
+comment on table bifold_views._letter_requests is 'What the process that holds a key''s shard is asked to do with the parked key.';
+
+comment on table bifold_views._loads is 'Bulk loads that are under way, shard by shard: up to where each has folded. A generation has rows here until all of its shards are loaded and its indexes are made.';
+
+comment on table bifold_views._members is 'The processes that carry views on, each until its next beat is overdue.';
+
+comment on column bifold_views._members.max_shards is 'It wants no more than this. Null: as many as there are.';
+
+comment on column bifold_views._members.views is 'The generations that it knows: [[projection, generation, shards], …].';
+
+comment on table bifold_views._parked is 'Keys that stand still, each with the event at which its fold failed, and the error.';
+
+comment on column bifold_views._parked.refs_at is 'As of which position the rows are that its row is made with; null: of no one, or it is made with none.';
+
+comment on table bifold_views._pauses is 'Projections that are paused: a row is made by pausing, and deleted by resuming.';
+
+comment on table bifold_views._skips is 'Events that are left out of a row by decision. A new generation takes over those of all others, also of dropped ones.';
 
 comment on table bifold.commands is 'What was carried out under which command id. Pruned by age.';
 
@@ -369,6 +712,8 @@ comment on column bifold.events."position" is '1, 2, 3 … without gaps, in the 
 comment on column bifold.events.version is '1, 2, 3 … without gaps within (tenant, category, stream_id).';
 
 comment on column bifold.events.recorded_at is 'The clock under the log''s lock. Never goes back.';
+
+comment on column bifold.events.stream_hash is 'What divides streams into shards. Null where it was not known yet: then everybody reads the event.';
 
 comment on table bifold.log is 'Which log this is. Tokens and checkpoints carry its id.';
 
@@ -389,3 +734,11 @@ comment on column bifold.snapshots.version is 'The state holds the stream''s eve
 comment on column bifold.snapshots."position" is 'which has this position';
 
 comment on column bifold.snapshots.fingerprint is 'and this fingerprint, unless the log is of another history.';
+
+comment on function bifold_views._activate(text,integer,integer,bigint,boolean,boolean) is 'The swap: lets another generation of a view serve, once it has reached the one that serves.';
+
+comment on function bifold_views._checkpoints_of(text,integer) is 'The checkpoint of each shard, in no order, however many old versions a snapshot keeps.';
+
+comment on function bifold_views._hold_for_append(text,integer,integer) is 'Locks the checkpoint of a view that is written with an append, and says whether it may be.';
+
+comment on function bifold_views._point(text) is 'Puts the view with the plain name over the generation that serves.';

@@ -46,6 +46,11 @@ const whole = sqlQuery('whole', {
   run: async db => db.selectFrom('orders').selectAll().orderBy('_key').execute(),
 })
 
+const serving = new Map([
+  ['orders-in-sql', 1],
+  ['customers-in-sql', 1],
+])
+
 function suite(open: () => Promise<{ database: Database; drop: () => Promise<void> }>): void {
   let opened: Awaited<ReturnType<typeof open>>
   let ask: <Input, Result>(query: Query<Input, Result>, tenant: string, input: Input) => Promise<Result>
@@ -81,7 +86,7 @@ function suite(open: () => Promise<{ database: Database; drop: () => Promise<voi
     ask = async (query, tenant, input) => {
       if (query.ask.verb !== 'native') throw new Error('no native query')
       const { run } = query.ask
-      const read = await orders.native?.run(tenant, client => run(client, input))
+      const read = await orders.native?.run(tenant, serving, client => run(client, input))
       expect(read?.asOf).toEqual(to)
       return read?.value as never
     }
@@ -117,11 +122,28 @@ function suite(open: () => Promise<{ database: Database; drop: () => Promise<voi
     const store = postgresViewStore(opened.database)
     const { native } = await store.open(shape)
     const text = `delete from ${table}`
-    await expect(native?.run('one', client => (client as ViewClient).sql.query({ text }))).rejects.toMatchObject({
+    await expect(
+      native?.run('one', serving, client => (client as ViewClient).sql.query({ text })),
+    ).rejects.toMatchObject({
       code: '25006',
     })
     await store.close()
     expect(await ask(whole, 'one', {})).toHaveLength(3)
+  })
+
+  test('a query in SQL reads the generation that serves, whichever was opened last', async () => {
+    const store = postgresViewStore(opened.database)
+    await store.open(viewShapeOf({ ...Orders, version: 2 }))
+    expect(await ask(revenue, 'one', { atLeast: 6 })).toEqual([{ name: 'Ada', revenue: 9_000_000_010 }])
+    const view = await store.open(viewShapeOf(Orders), 1)
+    const count = (generation: number) =>
+      view.native?.run('one', new Map([['orders-in-sql', generation]]), async client => {
+        const { sql, tableOf } = client as ViewClient
+        const text = `select count(*)::integer as rows from bifold_views.${tableOf(Orders)?.table}`
+        return (await sql.query<{ rows: number }>({ text }))[0]?.rows
+      })
+    expect([(await count(1))?.value, (await count(2))?.value]).toEqual([4, 0])
+    await store.close()
   })
 
   test('people see a view by its plain name', async () => {

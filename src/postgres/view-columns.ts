@@ -112,10 +112,10 @@ function jsonOf(value: unknown): string {
 }
 
 /** Numbers, booleans and timestamps need no quotes in an array's text. */
-function arrayOfPlain(values: readonly unknown[]): string {
+export function arrayOfPlain(values: readonly unknown[]): string {
   return `{${(values as readonly (number | boolean | string | null | undefined)[]).map(value => value ?? 'NULL').join(',')}}`
 }
 
-function arrayOfTexts(values: readonly string[]): string {
+export function arrayOfTexts(values: readonly string[]): string {
   return `{${values.map(value => `"${value.replaceAll(/["\\]/g, '\\$&')}"`).join(',')}}`
 }

@@ -2,6 +2,7 @@ import type { AnyProjection, Column } from '../define/index.ts'
 import type { Anchor } from '../log/index.ts'
 import { lowestOf, type NativeReader } from '../project/index.ts'
 import type { Database, Sql } from './client.ts'
+import { tableNameOf } from './view-names.ts'
 import { checkpointsStatement } from './view-read.ts'
 
 /** The table of a view, in the generation that this process reads. */
@@ -20,12 +21,17 @@ export interface ViewClient {
 export function nativeReader(
   database: Database,
   view: { readonly projection: string; readonly generation: number },
-  tableOf: ViewClient['tableOf'],
+  columnsOf: (projection: AnyProjection) => readonly Column[] | undefined,
 ): NativeReader {
   return {
-    run: (tenant, read) =>
+    run: (tenant, serving, read) =>
       database.transaction(
         async sql => {
+          const tableOf = (projection: AnyProjection): ViewTable | undefined => {
+            const [generation, columns] = [serving.get(projection.name), columnsOf(projection)]
+            if (generation === undefined || columns === undefined) return undefined
+            return { table: tableNameOf(projection.name, generation), columns }
+          }
           const at = await sql.query<Anchor>(checkpointsStatement, [view.projection, view.generation])
           return { value: await read({ tenant, sql, tableOf } satisfies ViewClient), asOf: lowestOf(at) }
         },

@@ -3,17 +3,24 @@ import type { Database, Statement } from './client.ts'
 
 const channel = 'bifold_views'
 
-/** Tells whoever listens, in this process and in others, that a view may have moved. */
-export interface MovedNotices {
+/** Tells whoever listens, in this process and in others, that a view may have moved, or how it is carried on changed. */
+export interface ViewNotices {
   /** A view of which this process wants to hear. */
   opened(projection: string): void
   moved(projection: string): void
   onMoved(listener: (projection: string) => void): () => void
+  changed(projection: string): void
+  /** Tells this process what a statement of its own has told the others: of one projection, or of all. */
+  toldOthers(projection?: string): void
+  onChanged(listener: (projection: string) => void): () => void
   close(): Promise<void>
 }
 
 /** Names in one notification, which PostgreSQL bounds to 8000 bytes. */
 const namesAtOnce = 100
+
+/** Stands before the name of a view that is to be carried on otherwise. No name begins with it; alone, it means all. */
+export const changedMark = '!'
 
 /**
  * The flush of a notification's commit is not waited for: all notifications of a database are committed one after the
@@ -28,9 +35,10 @@ const notifyStatement: Statement = {
  * In this process a commit is told at once. To others goes a notification, after the commit and not within it, since one
  * within it makes all commits of the database wait for each other; and at most one per `notifyMs`, for all views.
  */
-export function movedNotices(database: Database, runtime: Runtime, notifyMs: number): MovedNotices {
+export function viewNotices(database: Database, runtime: Runtime, notifyMs: number): ViewNotices {
   const retryMs = 500
   const listeners = new Set<(projection: string) => void>()
+  const changeListeners = new Set<(projection: string) => void>()
   /** After a reconnect any of them may have moved. */
   const known = new Set<string>()
   const due = new Set<string>()
@@ -41,6 +49,10 @@ export function movedNotices(database: Database, runtime: Runtime, notifyMs: num
 
   const tell = (projection: string): void => {
     for (const listener of listeners) listener(projection)
+  }
+  const tellChanged = (projection?: string): void => {
+    const names = projection === undefined ? known : [projection]
+    for (const name of names) for (const listener of changeListeners) listener(name)
   }
   const notify = (): void => {
     const names = [...due].slice(0, namesAtOnce)
@@ -53,12 +65,16 @@ export function movedNotices(database: Database, runtime: Runtime, notifyMs: num
     database.sql.query(notifyStatement, [names.join(',')]).catch(() => undefined)
   }
   const tellAll = (names: string): void => {
-    for (const name of names.split(',')) tell(name)
+    for (const name of names.split(',')) {
+      if (name.startsWith(changedMark)) tellChanged(name.slice(changedMark.length) || undefined)
+      else tell(name)
+    }
   }
   const hear = (): void => {
     hearing = database
       .listen(channel, tellAll, () => {
         for (const projection of known) tell(projection)
+        tellChanged()
       })
       .catch(() => {
         if (!closed) cancelRetry = runtime.after(retryMs, hear)
@@ -68,26 +84,37 @@ export function movedNotices(database: Database, runtime: Runtime, notifyMs: num
 
   // The embedded database has one process, which is this one.
   const isShared = database.kind === 'postgres'
+  const tellOthers = (name: string): void => {
+    if (!isShared) return
+    due.add(name)
+    if (quiet === undefined) notify()
+  }
+  const listen = (to: Set<(projection: string) => void>, listener: (projection: string) => void): (() => void) => {
+    to.add(listener)
+    if (isShared && hearing === undefined && !closed) hear()
+    return () => to.delete(listener)
+  }
   return {
     opened: projection => {
       known.add(projection)
     },
     moved: projection => {
       tell(projection)
-      if (!isShared) return
-      due.add(projection)
-      if (quiet === undefined) notify()
+      tellOthers(projection)
     },
-    onMoved: listener => {
-      listeners.add(listener)
-      if (isShared && hearing === undefined && !closed) hear()
-      return () => listeners.delete(listener)
+    onMoved: listener => listen(listeners, listener),
+    changed: projection => {
+      tellChanged(projection)
+      tellOthers(changedMark + projection)
     },
+    toldOthers: tellChanged,
+    onChanged: listener => listen(changeListeners, listener),
     close: async () => {
       closed = true
       cancelRetry()
       quiet?.()
       listeners.clear()
+      changeListeners.clear()
       await (await hearing)?.()
     },
   }

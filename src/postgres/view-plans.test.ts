@@ -51,7 +51,7 @@ describePostgres('the plans of statements on views', () => {
     await fresh.drop()
   })
 
-  const commit = commitVerb(Ranked.name, 1, table, shape.columns)
+  const commit = commitVerb(Ranked.name, 1, table, shape)
   const row = { kind: 'kind', rank: 1, at: '2026-01-01T00:00:00Z' }
   const first: Upsert = { tenant: 'default', key: 'first', position: 1, row, doc: JSON.stringify(row) }
   const upserting = { upserts: [first], deletes: [] }

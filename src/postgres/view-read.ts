@@ -1,6 +1,17 @@
 import type { Column, ColumnType } from '../define/index.ts'
 import type { Anchor } from '../log/index.ts'
-import { type Checkpoint, type RowKey, type Scalar, type Scan, textProblem } from '../project/index.ts'
+import {
+  type Checkpoint,
+  type Failure,
+  type LoadedRow,
+  type RowKey,
+  rowId,
+  type Scalar,
+  type Scan,
+  type ShardCheckpoint,
+  textProblem,
+  type ViewShape,
+} from '../project/index.ts'
 import type { Statement } from './client.ts'
 import { betweenDocs, joinTexts, marksFor, sqlTypes } from './view-columns.ts'
 import { inViews, quoteName } from './view-names.ts'
@@ -8,31 +19,61 @@ import { inViews, quoteName } from './view-names.ts'
 export const claimStatement: Statement = {
   name: 'bifold_view_claim',
   text: `
-insert into bifold_views._checkpoints (projection, generation, shard, epoch) values ($1, $2, $3, 1)
-on conflict (projection, generation, shard) do update set epoch = _checkpoints.epoch + 1
-returning epoch, position, fingerprint`,
+update bifold_views._checkpoints set epoch = epoch + 1
+ where projection = $1 and generation = $2 and shard = $3
+returning epoch, position, fingerprint, case when cursor_at = position then cursor end as cursor`,
 }
 
 export const checkpointStatement: Statement = {
   name: 'bifold_view_checkpoint',
   text: `
-select epoch, position, fingerprint
-  from bifold_views._checkpoints where projection = $1 and generation = $2 and shard = $3`,
+select epoch, position, fingerprint, case when cursor_at = position then cursor end as cursor
+  from bifold_views._checkpoints_of($1, $2) where shard = $3`,
 }
 
-export type CheckpointRow = Checkpoint
+export type CheckpointRow = Checkpoint & { readonly cursor: string | null }
+
+export type ShardRow = CheckpointRow & {
+  readonly shard: number
+  readonly parked?: number
+  /** JSON. */
+  readonly failure?: string | null
+}
+
+/** As the port has it: there is a cursor or there is none. */
+export function checkpointOf<Row extends CheckpointRow>({
+  cursor,
+  ...checkpoint
+}: Row): Omit<Row, 'cursor'> & Checkpoint {
+  return cursor === null ? checkpoint : { ...checkpoint, cursor }
+}
 
 export const checkpointsStatement: Statement = {
   name: 'bifold_view_checkpoints',
   text: `
-select shard, epoch, position, fingerprint
-  from bifold_views._checkpoints where projection = $1 and generation = $2 order by shard`,
+select shard, c.epoch, c.position, c.fingerprint, case when c.cursor_at = c.position then c.cursor end as cursor,
+       coalesce(p.parked, 0) as parked, l.failure::text as failure
+  from bifold_views._checkpoints_of($1, $2) c
+  left join (select shard, count(*) as parked from bifold_views._parked
+              where projection = $1 and generation = $2 group by shard) p using (shard)
+  left join (select shard, failure from bifold_views._leases
+              where projection = $1 and generation = $2 and failure is not null
+                and lease_until > clock_timestamp()) l using (shard)
+ order by shard`,
+}
+
+export function shardCheckpointOf({ parked, failure, ...checkpoint }: ShardRow): ShardCheckpoint {
+  return {
+    ...checkpointOf(checkpoint),
+    ...(parked !== undefined && parked > 0 && { parked }),
+    ...(failure != null && { failure: JSON.parse(failure) as Failure }),
+  }
 }
 
 /** The checkpoints of all shards, of the snapshot of the statement that this is a part of, as `anchorsOf` reads them. */
-const anchors = `(
-select string_agg(shard || '.' || position || '.' || fingerprint, ',') as anchors
-  from bifold_views._checkpoints where projection = $1 and generation = $2) c`
+export const anchors = `(
+select string_agg(c.shard || '.' || c.position || '.' || c.fingerprint, ',') as anchors
+  from bifold_views._checkpoints_of($1, $2) c) c`
 
 export function anchorsOf({ anchors }: { readonly anchors: string }): readonly Anchor[] {
   const found: Anchor[] = []
@@ -47,6 +88,8 @@ export function anchorsOf({ anchors }: { readonly anchors: string }): readonly A
 export interface GetRow {
   readonly anchors: string
   readonly docs: string
+  /** Those of the keys that are parked, as a JSON array; null where there are none. */
+  readonly parked: string | null
 }
 
 /** Each row is looked up by a subquery of its own, through the primary key: a join could be planned, and kept, as a walk
@@ -56,29 +99,76 @@ export function getStatement(table: string): Statement {
     name: `get_${table}`,
     text: `
 select c.anchors,
-       array_to_string(array(
-         select (select row._doc::text from ${inViews(table)} row where row._tenant = k._tenant and row._key = k._key)
-           from rows from (string_to_table($3::text, $5::text), string_to_table($4::text, $5::text))
-             with ordinality as k(_tenant, _key, number)
-          order by k.number
-       ), e'\\x1f', '') as docs
+       ${textsOf(table, '_doc', ['$3', '$4', '$5'])} as docs,
+       case when exists (select from bifold_views._parked where projection = $1 and generation = $2) then (
+         select json_agg(json_build_object('tenant', p.tenant, 'key', p.key, 'position', p.position))::text
+           from rows from (string_to_table($3::text, $5::text), string_to_table($4::text, $5::text)) as k(_tenant, _key)
+          cross join lateral (
+            select tenant, key, position from bifold_views._parked
+             where projection = $1 and generation = $2 and tenant = k._tenant and key = k._key limit 1) p
+       ) end as parked
   from ${anchors}`,
   }
 }
 
+/** Rows to fold on: their documents and, where the view has them, their states. */
+export function loadStatement(table: string, { stateColumns }: Pick<ViewShape, 'stateColumns'>): Statement {
+  const given = ['$1', '$2', '$3'] as const
+  const states = stateColumns === undefined ? '' : `,\n       ${textsOf(table, '_state', given)} as states`
+  return {
+    name: `load_${table}`,
+    text: `
+select ${textsOf(table, '_doc', given)} as docs${states}`,
+  }
+}
+
+/** The texts of a column of the rows under the keys of these parameters, one after the other. */
+function textsOf(
+  table: string,
+  column: '_doc' | '_state',
+  [tenants, keys, separator]: readonly [string, string, string],
+): string {
+  return `array_to_string(array(
+         select (select row.${column}::text from ${inViews(table)} row where row._tenant = k._tenant and row._key = k._key)
+           from rows from (string_to_table(${tenants}::text, ${separator}::text), string_to_table(${keys}::text, ${separator}::text))
+             with ordinality as k(_tenant, _key, number)
+          order by k.number
+       ), e'\\x1f', '')`
+}
+
+export interface LoadRow {
+  readonly docs: string
+  readonly states?: string
+}
+
+export function loadedOf({ docs, states }: LoadRow, keys: readonly RowKey[]): ReadonlyMap<string, LoadedRow> {
+  const ofStates = states === undefined ? undefined : docsOf({ docs: states }, keys)
+  const found = new Map<string, LoadedRow>()
+  for (const [n, doc] of docsOf({ docs }, keys).entries()) {
+    if (doc === null) continue
+    const state = ofStates?.[n]
+    found.set(rowId(keys[n] as RowKey), state == null ? { doc } : { doc, state })
+  }
+  return found
+}
+
 export function getValues(projection: string, generation: number, keys: readonly RowKey[]): readonly unknown[] {
+  return [projection, generation, ...loadValues(keys)]
+}
+
+export function loadValues(keys: readonly RowKey[]): readonly unknown[] {
   // No row has an empty key: it stands for one that could not be sent.
   const tenants = keys.map(({ tenant }) => sendable(tenant))
   const names = keys.map(({ key }) => sendable(key))
   const marks = marksFor('', [...new Set(tenants), ...names])
-  return [projection, generation, joinTexts(tenants, marks), joinTexts(names, marks), marks.separator]
+  return [joinTexts(tenants, marks), joinTexts(names, marks), marks.separator]
 }
 
 function sendable(text: string): string {
   return textProblem(text) === undefined ? text : ''
 }
 
-export function docsOf({ docs }: GetRow, keys: readonly RowKey[]): readonly (string | null)[] {
+export function docsOf({ docs }: Pick<GetRow, 'docs'>, keys: readonly RowKey[]): readonly (string | null)[] {
   const all = docs.split(betweenDocs)
   return keys.map((_, n) => all[n] || null)
 }

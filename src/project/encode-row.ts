@@ -1,4 +1,4 @@
-import { type AnyProjection, type Column, type ColumnType, check, type Issue } from '../define/index.ts'
+import { type Column, type ColumnType, check, type Issue, type Schema } from '../define/index.ts'
 import { timestampProblem } from './order.ts'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -12,24 +12,35 @@ const maxWeight = 2 ** 20
 /** The texts of one index entry may have this many bytes together: a page of a PostgreSQL index holds 2704 of an entry. */
 const maxIndexedBytes = 1536
 
+/** What states, or rows, have to be. */
+export interface RowRules {
+  /** What gives them, and what their schema is the schema of, in the words of a definition. */
+  readonly giver: 'a fold' | 'present'
+  readonly stage: 'state' | 'row'
+  readonly schema: Schema<unknown>
+  readonly columns: readonly Column[]
+  readonly indexes: readonly (readonly string[])[]
+}
+
 /**
  * Makes the check that each folded row passes before it is folded on or stored. It is pure: whether a row is good, and
  * what it is, does not depend on where a batch ends, since each row is taken as it would be after writing and reading.
  */
-export function makeRowCheck(projection: AnyProjection, columns: readonly Column[]): (folded: unknown) => CheckedRow {
+export function makeRowCheck({ giver, stage, schema, columns, indexes }: RowRules): (given: unknown) => CheckedRow {
   const byName = new Map(columns.map(column => [column.name, column]))
   const required = columns.filter(({ nullable }) => !nullable)
-  const indexedTexts = indexedTextsOf(projection, columns)
-  return folded => {
-    const weight = safeWeightOf(folded)
-    const read = Number.isNaN(weight) ? throughJson(folded) : { value: folded, weight }
+  const indexedTexts = indexedTextsOf(indexes, columns)
+  const answers = giver === 'a fold' ? 'a fold answers a row, or null to delete it' : 'present answers a row'
+  return given => {
+    const weight = safeWeightOf(given)
+    const read = Number.isNaN(weight) ? throughJson(given, giver, answers) : { value: given, weight }
     if ('problem' in read) return refused('', read.problem)
     if (read.weight > maxWeight) return refused('', `a row holds at most ${maxWeight} characters; keep lists as rows`)
-    if (!isRecord(read.value)) return refused('', 'a fold answers a row, or null to delete it')
+    if (!isRecord(read.value)) return refused('', answers)
     const row = read.value
     for (const name of Object.keys(row)) {
       const column = byName.get(name)
-      if (column === undefined) return refused(name, 'there is no such column in the schema of `state`')
+      if (column === undefined) return refused(name, `there is no such column in the schema of \`${stage}\``)
       const problem = valueProblem(column, row[name])
       if (problem !== undefined) return refused(name, problem)
     }
@@ -41,7 +52,7 @@ export function makeRowCheck(projection: AnyProjection, columns: readonly Column
         return refused(names.join(', '), `an index takes texts of at most ${maxIndexedBytes} bytes`)
       }
     }
-    const { issues } = check(projection.state, row)
+    const { issues } = check(schema, row)
     return issues === undefined ? { row: frozen(row) } : { issues }
   }
 }
@@ -62,9 +73,11 @@ export function decodeRow(doc: string): Row {
  */
 function frozen<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  Object.freeze(value)
-  for (const inner of Object.values(value)) frozen(inner)
-  return value
+  for (const name in value) {
+    const inner = value[name]
+    if (typeof inner === 'object' && inner !== null) frozen(inner)
+  }
+  return Object.freeze(value)
 }
 
 function refused(path: string, message: string): CheckedRow {
@@ -122,10 +135,12 @@ function safeWeightOf(value: unknown): number {
 
 function throughJson(
   folded: unknown,
+  giver: string,
+  answers: string,
 ): { readonly value: unknown; readonly weight: number } | { readonly problem: string } {
   if (folded instanceof Promise) {
     folded.catch(() => undefined)
-    return { problem: 'a fold answers at once, without a promise' }
+    return { problem: `${giver} answers at once, without a promise` }
   }
   let json: string | undefined
   try {
@@ -134,7 +149,7 @@ function throughJson(
     // The engine's own message may quote the row.
     return { problem: 'it cannot be written as JSON (a bigint, or an object within itself)' }
   }
-  if (json === undefined) return { problem: 'a fold answers a row, or null to delete it; it answered undefined' }
+  if (json === undefined) return { problem: `${answers}; it answered undefined` }
   const value: unknown = JSON.parse(json)
   const weight = safeWeightOf(value)
   return Number.isNaN(weight) ? { problem: 'a text holds U+0000, or half of a surrogate pair' } : { value, weight }
@@ -178,7 +193,7 @@ export function scalarProblem(type: ColumnType, value: unknown): string | undefi
 }
 
 /** For each index that has columns of text, these. */
-function indexedTextsOf({ indexes }: AnyProjection, columns: readonly Column[]): readonly (readonly string[])[] {
+function indexedTextsOf(indexes: RowRules['indexes'], columns: readonly Column[]): readonly (readonly string[])[] {
   const texts = new Set(columns.filter(({ type }) => type === 'text').map(({ name }) => name))
   return indexes.map(index => index.filter(name => texts.has(name))).filter(names => names.length > 0)
 }

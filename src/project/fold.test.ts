@@ -2,10 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { events, projection, type RecordedEvent } from '../define/index.ts'
+import { systemRuntime } from '../log/index.ts'
+import { makeAside } from './aside.ts'
 import { decodeRow, encodeRow, type Row } from './encode-row.ts'
 import { makeFolding, type Slot } from './fold.ts'
 import { rowId } from './store.ts'
+import { makeTurns } from './turns.ts'
 import { viewShapeOf } from './view-shape.ts'
+
+const turns = makeTurns({ runtime: systemRuntime, turnEvents: 500 })
 
 const oddities = ['none', 'date', 'zero', 'missing', 'nothing', 'nested', 'prototype', 'drop'] as const
 const Data = z.object({ keys: z.array(z.string()), number: z.number(), text: z.string(), kind: z.enum(oddities) })
@@ -77,7 +82,7 @@ function slots(rowOf: (id: string) => Row | null) {
   const known = new Map<string, Slot>()
   const slotOf = (tenant: string, key: string): Slot => {
     const id = rowId({ tenant, key })
-    const slot = known.get(id) ?? { tenant, key, row: rowOf(id), position: 0 }
+    const slot = known.get(id) ?? { tenant, key, state: rowOf(id), stored: null, position: 0 }
     known.set(id, slot)
     return slot
   }
@@ -85,21 +90,23 @@ function slots(rowOf: (id: string) => Row | null) {
 }
 
 /** Folds `batches` one after the other, each on rows that were read back from what the ones before it stored. */
-function store(
+async function store(
   definition: Parameters<typeof viewShapeOf>[0],
   batches: readonly (readonly RecordedEvent[])[],
   shard = 0,
-): Stored {
+): Promise<Stored> {
   const folding = makeFolding(viewShapeOf(definition), shard)
   const stored: Stored = new Map()
   for (const batch of batches) {
     const { known, slotOf } = slots(id => (stored.has(id) ? decodeRow((stored.get(id) as { doc: string }).doc) : null))
-    const { routed, failure } = folding.route(batch, slotOf)
-    const failed = folding.fold(routed) ?? failure
+    const { routed, failure } = await folding.route(batch, slotOf, turns)
+    const aside = makeAside(definition.name)
+    folding.fold(routed, aside)
+    const failed = aside.take()?.failures[0] ?? failure
     if (failed !== undefined) throw failed.error
-    for (const [id, { row, position }] of known) {
-      if (row == null) stored.delete(id)
-      else stored.set(id, { doc: encodeRow(row), position })
+    for (const [id, { state, position }] of known) {
+      if (state == null) stored.delete(id)
+      else stored.set(id, { doc: encodeRow(state), position })
     }
   }
   return stored
@@ -121,37 +128,40 @@ const anyEvents = fc
 
 describe('folding', () => {
   test('however a sequence of events is split into batches, the rows are the same to the byte', () => {
-    fc.assert(
-      fc.property(anyEvents, fc.array(fc.nat(40), { maxLength: 8 }), (all, cuts) => {
+    return fc.assert(
+      fc.asyncProperty(anyEvents, fc.array(fc.nat(40), { maxLength: 8 }), async (all, cuts) => {
         const at = [0, ...cuts.filter(cut => cut < all.length).toSorted((a, b) => a - b), all.length]
         const batches = at.slice(1).map((end, n) => all.slice(at[n], end))
-        expect(store(Odd, batches)).toEqual(store(Odd, [all]))
-        expect(store(Odd, [all])).toEqual(
-          store(
-            Odd,
-            all.map(event => [event]),
-          ),
-        )
+        const whole = await store(Odd, [all])
+        const single = all.map(event => [event])
+        expect(await store(Odd, batches)).toEqual(whole)
+        expect(await store(Odd, single)).toEqual(whole)
       }),
       { numRuns: 300 },
     )
   })
 
   test('however many shards there are, together they make the same rows to the byte, and each row is of one', () => {
-    fc.assert(
-      fc.property(anyEvents, fc.integer({ min: 2, max: 9 }), fc.integer({ min: 1, max: 5 }), (all, shards, size) => {
-        const sharded = { ...Odd, shards }
-        const batches = Array.from({ length: Math.ceil(all.length / size) }, (_, n) =>
-          all.slice(n * size, (n + 1) * size),
-        )
-        const parts = Array.from({ length: shards }, (_, shard) => [...store(sharded, batches, shard)])
-        expect(parts.flat().toSorted(byId)).toEqual([...store(Odd, [all])].toSorted(byId))
-      }),
+    return fc.assert(
+      fc.asyncProperty(
+        anyEvents,
+        fc.integer({ min: 2, max: 9 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (all, shards, size) => {
+          const sharded = { ...Odd, shards }
+          const batches = Array.from({ length: Math.ceil(all.length / size) }, (_, n) =>
+            all.slice(n * size, (n + 1) * size),
+          )
+          const parts = await Promise.all(Array.from({ length: shards }, (_, shard) => store(sharded, batches, shard)))
+          const rows = parts.flatMap(part => [...part])
+          expect(rows.toSorted(byId)).toEqual([...(await store(Odd, [all]))].toSorted(byId))
+        },
+      ),
       { numRuns: 300 },
     )
   })
 
-  test('an event touches the row of its stream, of one key, of several, or none', () => {
+  test('an event touches the row of its stream, of one key, of several, or none', async () => {
     const keyed = (key: never) =>
       projection('keyed', {
         from: [Things],
@@ -160,17 +170,21 @@ describe('folding', () => {
         on: { ThingHappened: row => ({ n: (row?.n ?? 0) + 1 }) },
       })
     const event = happened({ keys: ['a', 'b', 'a'], number: 1, text: '', kind: 'none' }, 1)
-    const keysOf = (key: unknown) => [...store(keyed(key as never), [[event]]).keys()].map(id => id.split('\u0000')[1])
-    expect(keysOf('stream')).toEqual(['s1'])
-    expect(keysOf({ ThingHappened: () => 'one' })).toEqual(['one'])
-    expect(keysOf({ ThingHappened: (e: RecordedEvent) => (e.data as { keys: string[] }).keys })).toEqual(['a', 'b'])
-    expect(keysOf({ ThingHappened: () => null })).toEqual([])
-    expect(keysOf({ ThingHappened: () => [] })).toEqual([])
+    const keysOf = async (key: unknown) =>
+      [...(await store(keyed(key as never), [[event]])).keys()].map(id => id.split('\u0000')[1])
+    expect(await keysOf('stream')).toEqual(['s1'])
+    expect(await keysOf({ ThingHappened: () => 'one' })).toEqual(['one'])
+    expect(await keysOf({ ThingHappened: (e: RecordedEvent) => (e.data as { keys: string[] }).keys })).toEqual([
+      'a',
+      'b',
+    ])
+    expect(await keysOf({ ThingHappened: () => null })).toEqual([])
+    expect(await keysOf({ ThingHappened: () => [] })).toEqual([])
   })
 
-  test('a row carries the position of the last event that touched it', () => {
+  test('a row carries the position of the last event that touched it', async () => {
     const batch = [1, 2, 3].map(n => happened({ keys: n === 3 ? ['b'] : ['a'], number: 0, text: '', kind: 'none' }, n))
-    expect([...store(Odd, [batch]).values()].map(({ position }) => position)).toEqual([2, 3])
+    expect([...(await store(Odd, [batch])).values()].map(({ position }) => position)).toEqual([2, 3])
   })
 })
 
@@ -198,43 +212,50 @@ describe('a fold that fails', () => {
   const events = [1, 2, 3].map(n => happened({ keys: ['a', 'b'], number: n, text: secret, kind: 'none' }, n))
   const isSecond = (e: RecordedEvent) => e.position === 2
 
-  function run(folding: ReturnType<typeof failing>) {
+  async function run(folding: ReturnType<typeof failing>) {
     const { known, slotOf } = slots(() => null)
-    const { routed, failure } = folding.route(events, slotOf)
-    return { known, failure: folding.fold(routed) ?? failure }
+    const { routed, failure } = await folding.route(events, slotOf, turns)
+    const aside = makeAside('failing')
+    folding.fold(routed, aside)
+    const setAside = aside.take()
+    return { known, setAside, failure: setAside?.failures[0] ?? failure }
   }
 
-  function codeOf(folding: ReturnType<typeof failing>): string {
-    const { failure, known } = run(folding)
+  async function codeOf(folding: ReturnType<typeof failing>, positions = [1, 1]): Promise<string> {
+    const { failure, known } = await run(folding)
     expect(failure?.event.position).toBe(2)
     expect(failure?.error.message).toContain('("failing"), event ThingHappened at position 2')
     expect(failure?.error.message).not.toContain(secret)
-    expect([...known.values()].map(({ position }) => position)).toEqual([1, 1])
+    expect([...known.values()].map(({ position }) => position)).toEqual(positions)
     return failure?.error.code ?? ''
   }
 
-  test('leaves what the events before it did, and nothing of its own, not even of its first key', () => {
+  test('keeps its key where it stands, with all that comes for it, and holds up no other key', async () => {
     const on = (_: unknown, e: RecordedEvent, key: string) => {
       if (isSecond(e) && key === 'b') throw new Error(secret)
       return { n: e.position }
     }
-    expect(codeOf(failing({ on }))).toBe('project/fold-failed')
+    expect(await codeOf(failing({ on }), [3, 1])).toBe('project/fold-failed')
+    const { setAside } = await run(failing({ on }))
+    const letter = (position: number) => ({ tenant: events[0]?.tenant, key: 'b', position })
+    expect(setAside?.letters).toEqual([letter(2), letter(3)])
+    expect(setAside?.failures.length).toBe(1)
   })
 
-  test('is named where its key throws, or is no key', () => {
+  test('is named where its key throws, or is no key', async () => {
     const key = (bad: (e: RecordedEvent) => unknown) => ({
       key: { ThingHappened: (e: RecordedEvent) => (isSecond(e) ? bad(e) : ['a', 'b']) },
     })
     const boom = () => {
       throw new TypeError(secret)
     }
-    expect(codeOf(failing(key(boom)))).toBe('project/fold-failed')
+    expect(await codeOf(failing(key(boom)))).toBe('project/key-failed')
     for (const bad of [1, '', {}, ['a', 5], ['a', ''], 'a\u0000', 'x'.repeat(513), '\ud800']) {
-      expect(codeOf(failing(key(() => bad))), JSON.stringify(bad)).toBe('project/invalid-key')
+      expect(await codeOf(failing(key(() => bad))), JSON.stringify(bad)).toBe('project/invalid-key')
     }
   })
 
-  test('is named where its row does not fit', () => {
+  test('is named where its row does not fit', async () => {
     const cyclic: Record<string, unknown> = { n: 1 }
     cyclic['any'] = cyclic
     for (const bad of [
@@ -260,22 +281,22 @@ describe('a fold that fails', () => {
       { n: 1, small: 6 },
       { n: 1, text: 'x'.repeat(2 ** 20) },
     ]) {
-      expect(codeOf(failing({ on: (_: unknown, e: RecordedEvent) => (isSecond(e) ? bad : { n: 1 }) }))).toBe(
+      expect(await codeOf(failing({ on: (_: unknown, e: RecordedEvent) => (isSecond(e) ? bad : { n: 1 }) }))).toBe(
         'project/invalid-row',
       )
     }
   })
 
-  test('is named where it answers a promise, and the promise is not left to fail unheard', () => {
+  test('is named where it answers a promise, and the promise is not left to fail unheard', async () => {
     const on = async (_: unknown, e: RecordedEvent) => {
       throw new Error(`${secret}${e.id}`)
     }
-    const { failure } = run(failing({ on }))
+    const { failure } = await run(failing({ on }))
     expect(failure?.error.code).toBe('project/invalid-row')
     expect(failure?.error.message).toContain('without a promise')
   })
 
-  test('is named where its texts are too long for an index', () => {
+  test('is named where its texts are too long for an index', async () => {
     const folding = makeFolding(
       viewShapeOf(
         projection('long', {
@@ -286,7 +307,9 @@ describe('a fold that fails', () => {
         }),
       ),
     )
-    const { routed } = folding.route(events, slots(() => null).slotOf)
-    expect(folding.fold(routed)?.event.position).toBe(2)
+    const { routed } = await folding.route(events, slots(() => null).slotOf, turns)
+    const aside = makeAside('long')
+    folding.fold(routed, aside)
+    expect(aside.take()?.failures[0]?.event.position).toBe(2)
   })
 })

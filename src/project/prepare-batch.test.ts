@@ -1,11 +1,13 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type AnyProjection, events, projection, type RecordedEvent } from '../define/index.ts'
 import { origin, type Page, systemRuntime } from '../log/index.ts'
+import { makeAside } from './aside.ts'
 import { makeFolding } from './fold.ts'
 import { type BatchContext, prepareBatch } from './prepare-batch.ts'
 import { makeRowCache } from './row-cache.ts'
-import { type RowKey, rowId } from './store.ts'
+import { type LoadedRow, type RowKey, rowId } from './store.ts'
+import { makeTurns } from './turns.ts'
 import { viewShapeOf } from './view-shape.ts'
 
 const Things = events('thing', { Happened: z.object({}), Failed: z.object({}), Ended: z.object({}) })
@@ -24,20 +26,20 @@ const Counts = projection('counts', {
 function context(
   cacheBytes = 10_000,
   of: AnyProjection = Counts,
-): BatchContext & { readonly loads: string[][]; readonly stored: Map<string, string> } {
-  const stored = new Map<string, string>()
+): BatchContext & { readonly loads: string[][]; readonly stored: Map<string, LoadedRow> } {
+  const stored = new Map<string, LoadedRow>()
   const loads: string[][] = []
   const load = async (keys: readonly RowKey[]) => {
     loads.push(keys.map(({ key }) => key))
-    return new Map(keys.map(rowId).flatMap(id => (stored.has(id) ? [[id, stored.get(id) as string]] : [])))
+    return new Map(keys.map(rowId).flatMap(id => (stored.has(id) ? [[id, stored.get(id) as LoadedRow]] : [])))
   }
   const folding = makeFolding(viewShapeOf(of))
   return {
     folding,
     view: { load },
     cache: makeRowCache(cacheBytes),
-    runtime: systemRuntime,
-    turnEvents: 2,
+    aside: makeAside(of.name),
+    turns: makeTurns({ runtime: systemRuntime, turnEvents: 2 }),
     loads,
     stored,
   }
@@ -68,7 +70,7 @@ function page(first: number, ...happened: readonly (readonly [type: string, stre
 
 test('rows that this process does not know are loaded together, and once', async () => {
   const known = context()
-  known.stored.set(rowId({ tenant: 'default', key: 'b' }), '{"n":5}')
+  known.stored.set(rowId({ tenant: 'default', key: 'b' }), { doc: '{"n":5}' })
   const first = page(1, ['Happened', 'a'], ['Happened', 'b'], ['Happened', 'a'])
   const batch = await prepareBatch(first, origin, known)
   expect(batch.upserts.map(({ key, doc, position }) => [key, doc, position])).toEqual([
@@ -103,19 +105,42 @@ test('rows that were forgotten for want of room are loaded again', async () => {
   expect(small.loads).toEqual([['k0']])
 })
 
-test('what lies behind an event that fails is not written, and the batch ends before it', async () => {
+const letters = (key: string, ...positions: number[]) =>
+  positions.map(position => ({ tenant: 'default', key, position }))
+
+test('a key that fails stands still before the event, and every other key goes on', async () => {
   const failing = context()
-  const events = page(1, ['Happened', 'a'], ['Happened', 'b'], ['Failed', 'a'], ['Happened', 'b'], ['Ended', 'c'])
+  const events = page(1, ['Happened', 'a'], ['Happened', 'b'], ['Failed', 'a'], ['Happened', 'b'], ['Ended', 'a'])
   const batch = await prepareBatch(events, origin, failing)
-  expect(batch.failure?.event.position).toBe(3)
-  expect(batch.to).toEqual({ position: 2, fingerprint: fingerprint(2) })
-  expect(batch.upserts.map(({ key, position }) => [key, position])).toEqual([
-    ['a', 1],
-    ['b', 2],
+  expect(batch.to).toEqual(events.through)
+  expect(batch.failure).toBeUndefined()
+  expect(batch.setAside?.failures).toMatchObject([{ key: 'a', event: { position: 3 } }])
+  expect(batch.setAside?.letters).toEqual(letters('a', 3, 5))
+  expect(batch.upserts.map(({ key, position, doc }) => [key, position, doc])).toEqual([
+    ['a', 1, '{"n":1}'],
+    ['b', 4, '{"n":2}'],
   ])
   expect(batch.deletes).toEqual([])
-  const nothing = await prepareBatch(page(3, ['Failed', 'a'], ['Happened', 'b']), batch.to, failing)
-  expect(nothing).toMatchObject({ to: batch.to, upserts: [], deletes: [] })
+  const next = await prepareBatch(page(6, ['Happened', 'a'], ['Happened', 'b']), batch.to, failing)
+  expect(next.setAside).toEqual({ failures: [], letters: letters('a', 6) })
+  expect(next.upserts.map(({ key, doc }) => [key, doc])).toEqual([['b', '{"n":3}']])
+})
+
+test('an event without a key ends the batch before it', async () => {
+  const keyed = { ...Counts, key: { Happened: () => 'a', Failed: () => 5 } } as unknown as AnyProjection
+  const events = page(1, ['Happened', 'a'], ['Happened', 'a'], ['Failed', 'a'], ['Happened', 'a'])
+  const batch = await prepareBatch(events, origin, context(10_000, keyed))
+  expect(batch.failure).toMatchObject({ event: { position: 3 }, error: { code: 'project/invalid-key' } })
+  expect(batch.to).toEqual({ position: 2, fingerprint: fingerprint(2) })
+  expect(batch.upserts.map(({ position }) => position)).toEqual([2])
+  expect(batch.setAside).toBeUndefined()
+})
+
+test('a skipped event leaves its row as it was', async () => {
+  const skipping = { ...context(), aside: makeAside('counts', { skips: letters('a', 2) }) }
+  const batch = await prepareBatch(page(1, ['Happened', 'a'], ['Failed', 'a'], ['Happened', 'a']), origin, skipping)
+  expect(batch.upserts.map(({ position, doc }) => [position, doc])).toEqual([[3, '{"n":2}']])
+  expect(batch.setAside).toBeUndefined()
 })
 
 test('a fold that changes the row it is given is stopped there, and nothing of it is written', async () => {
@@ -135,11 +160,125 @@ test('a fold that changes the row it is given is stopped there, and nothing of i
   const thrown = 'TypeError'
   for (const type of ['Failed', 'Ended']) {
     const known = context(10_000, changing)
-    known.stored.set(rowId({ tenant: 'default', key: 'b' }), doc)
+    known.stored.set(rowId({ tenant: 'default', key: 'b' }), { doc })
     const batch = await prepareBatch(page(1, ['Happened', 'a'], [type, 'a']), origin, known)
-    expect(batch).toMatchObject({ to: { position: 1 }, failure: { error: { data: { part: 'on', error: thrown } } } })
+    expect(batch.setAside?.failures).toMatchObject([{ event: { position: 2 }, error: { data: { error: thrown } } }])
     expect(batch.upserts.map(upsert => upsert.doc)).toEqual([doc])
     const loaded = await prepareBatch(page(3, [type, 'b']), { position: 2, fingerprint: '' }, known)
-    expect(loaded).toMatchObject({ upserts: [], failure: { error: { data: { error: thrown } } } })
+    expect(loaded).toMatchObject({ upserts: [], setAside: { failures: [{ error: { data: { error: thrown } } }] } })
   }
+})
+
+describe('rows that are made of states', () => {
+  const Presented = projection('presented', {
+    from: [Things],
+    state: z.object({ n: z.int() }),
+    on: { Happened: state => ({ n: (state?.n ?? 0) + 1 }), Failed: () => ({ n: -1 }), Ended: () => null },
+    row: z.object({ times: z.string() }),
+    present: ({ n }) => {
+      if (n < 0) throw new RangeError('negative')
+      return { times: n === 13 ? (undefined as never) : `${n} times` }
+    },
+  })
+
+  test('are made once for a batch, and the states are kept beside them', async () => {
+    const known = context(10_000, Presented)
+    const first = await prepareBatch(page(1, ['Happened', 'a'], ['Happened', 'a'], ['Happened', 'b']), origin, known)
+    expect(first.upserts).toMatchObject([
+      { key: 'a', position: 2, doc: '{"times":"2 times"}', state: '{"n":2}', row: { times: '2 times' } },
+      { key: 'b', position: 3, doc: '{"times":"1 times"}', state: '{"n":1}' },
+    ])
+    known.cache.clear(false)
+    known.stored.set(rowId({ tenant: 'default', key: 'a' }), { doc: '{"times":"2 times"}', state: '{"n":2}' })
+    const next = await prepareBatch(page(4, ['Happened', 'a'], ['Ended', 'b']), first.to, known)
+    expect(next.upserts).toMatchObject([{ key: 'a', doc: '{"times":"3 times"}', state: '{"n":3}' }])
+    expect(next.deletes).toEqual([{ tenant: 'default', key: 'b' }])
+  })
+
+  test('stand still before the event after which one cannot be made, and hold up no other', async () => {
+    const failing = context(10_000, Presented)
+    failing.stored.set(rowId({ tenant: 'default', key: 'c' }), { doc: '{"times":"12 times"}', state: '{"n":12}' })
+    const events = page(
+      1,
+      ...([
+        ['Happened', 'a'],
+        ['Happened', 'b'],
+        ['Failed', 'b'],
+        ['Happened', 'a'],
+        ['Happened', 'c'],
+        ['Failed', 'b'],
+      ] as const),
+    )
+    const batch = await prepareBatch(events, origin, failing)
+    expect(batch.to).toEqual(events.through)
+    expect(batch.setAside?.failures).toMatchObject([
+      {
+        key: 'b',
+        event: { position: 3 },
+        error: { code: 'project/present-failed', data: { part: 'present', error: 'RangeError', position: 3 } },
+      },
+      { key: 'c', event: { position: 5 }, error: { code: 'project/invalid-row', data: { part: 'present' } } },
+    ])
+    expect(batch.setAside?.letters).toEqual([...letters('b', 3, 6), ...letters('c', 5)])
+    expect(batch.upserts.map(({ key, position, state }) => [key, position, state])).toEqual([
+      ['a', 4, '{"n":2}'],
+      ['b', 2, '{"n":1}'],
+    ])
+  })
+
+  test('that cannot be made of a batch although they can after each event stand still before all of them', async () => {
+    let calls = 0
+    const present = () => {
+      if (++calls % 3 === 1) throw new RangeError('now and then')
+      return { times: '' }
+    }
+    const moody = context(10_000, { ...Presented, present } as AnyProjection)
+    const batch = await prepareBatch(page(1, ['Happened', 'a'], ['Happened', 'a']), origin, moody)
+    expect(batch.upserts).toEqual([])
+    expect(batch.setAside?.failures).toMatchObject([{ key: 'a', event: { position: 1 } }])
+    expect(batch.setAside?.letters).toEqual(letters('a', 1, 2))
+  })
+})
+
+describe('everything else in the process has its turn while a page is slow', () => {
+  let clock = 0
+  const slowly = (): void => {
+    clock += 6
+  }
+  const state = z.object({ n: z.int() })
+  const counted = { from: [Things], state, on: { Happened: () => ({ n: 1 }) } } as const
+  const slow: readonly (readonly [part: string, of: AnyProjection])[] = [
+    ['fold', projection('slow', { ...counted, on: { Happened: () => (slowly(), { n: 1 }) } })],
+    ['key', projection('slow', { ...counted, key: { Happened: e => (slowly(), e.streamId) } })],
+    ['present', projection('slow', { ...counted, row: state, present: one => (slowly(), one) })],
+    [
+      'rollup',
+      projection('slow', { ...counted, rollups: { all: { by: () => (slowly(), 'all'), sum: () => ({ n: 1 }) } } }),
+    ],
+    [
+      'fold of one event over many keys',
+      projection('slow', {
+        ...counted,
+        key: { Happened: () => Array.from({ length: 40 }, (_, n) => `k${n}`) },
+        on: { Happened: () => (slowly(), { n: 1 }) },
+      }),
+    ],
+  ]
+  const page40 = page(1, ...Array.from({ length: 40 }, (_, n) => ['Happened', `s${n}`] as const))
+
+  test.for(slow)('in its %s', async ([part, of]) => {
+    clock = 0
+    let turnAt = 0
+    let longest = 0
+    const pause = (): void => {
+      longest = Math.max(longest, clock - turnAt)
+      turnAt = clock
+    }
+    const runtime = { elapsed: () => clock, turn: async () => pause() }
+    const events = part.includes('many keys') ? page(1, ['Happened', 'a']) : page40
+    await prepareBatch(events, origin, { ...context(10_000, of), turns: makeTurns({ runtime, turnEvents: 500 }) })
+    pause()
+    expect(clock).toBe(240)
+    expect(longest).toBeLessThan(40)
+  })
 })

@@ -1,9 +1,19 @@
 import type { RecordedEvent } from '../define/index.ts'
-import { type Anchor, fingerprintOf, type Page, type Runtime } from '../log/index.ts'
-import { decodeRow, encodeRow } from './encode-row.ts'
-import type { FoldFailure, Folding, Slot } from './fold.ts'
+import { type Anchor, fingerprintOf, type Page } from '../log/index.ts'
+import type { Aside, SetAside } from './aside.ts'
+import { decodeRow, encodeRow, type Row } from './encode-row.ts'
+import type { Folding, Slot } from './fold.ts'
+import { foldInTurns } from './fold-in-turns.ts'
+import type { Joined, JoinedRows } from './join.ts'
+import { keepPast } from './keep-past.ts'
+import type { FoldFailure } from './keys-of.ts'
+import type { PastRow } from './referred.ts'
+import type { RollupSum } from './rollup-store.ts'
 import type { RowCache } from './row-cache.ts'
+import { stageAll, withRefsAt } from './stage-all.ts'
+import { asFolded } from './stage-failures.ts'
 import { type RowKey, rowId, type Upsert, type View } from './store.ts'
+import type { Turns } from './turns.ts'
 
 /** What a page of the log makes of a view, ready to be written. */
 export interface Batch {
@@ -11,63 +21,109 @@ export interface Batch {
   readonly to: Anchor
   readonly upserts: readonly Upsert[]
   readonly deletes: readonly RowKey[]
+  readonly rollups: readonly RollupSum[]
+  /** What rows were before each of the events; empty where the view keeps no past. */
+  readonly past: readonly PastRow[]
   readonly writtenBytes: number
-  /** Where the page could not be folded to its end. */
+  /** Where the page could not be routed to its end: there is no key to park. */
   readonly failure?: FoldFailure
+  /** What was kept out of the rows. Absent: nothing. */
+  readonly setAside?: SetAside
 }
 
 export interface BatchContext {
   readonly folding: Folding
-  readonly view: Pick<View, 'load'>
+  readonly view: Pick<View, 'load'> & Partial<Pick<View, 'keepsPast'>>
+  /** What states refer to as of a position; absent where they refer to nothing. */
+  readonly join?: JoinedRows
+  /** A row that is made anew in any case, whatever touches it. */
+  readonly anew?: RowKey
   readonly cache: RowCache
-  readonly runtime: Pick<Runtime, 'turn'>
-  readonly turnEvents: number
+  /** Decides what is kept out of the rows, and is told which keys fail. */
+  readonly aside: Aside
+  readonly turns: Turns
 }
 
 /**
- * Folds a page: finds the rows that it touches, loads in one statement those that this process does not know, folds, and
- * encodes what changed. The rows then count as known, although they are not written yet: whoever fails to write them
- * forgets them all.
+ * Folds a page: finds the rows that it touches, loads in one statement those that this process does not know, folds, makes
+ * what the stages after folding make, and encodes what changed. The rows then count as known, although they are not written
+ * yet: whoever fails to write them forgets them all.
  */
 export async function prepareBatch(page: Page, from: Anchor, context: BatchContext): Promise<Batch> {
-  const { folding, view, cache, runtime, turnEvents } = context
+  const { folding, view, join, anew, cache, aside, turns } = context
   cache.begin()
-  const { routed, failure: unrouted } = folding.route(page.events, cache.slot)
+  const { routed, failure } = await folding.route(page.events, cache.slot, turns)
+  if (anew !== undefined) cache.slot(anew.tenant, anew.key)
   await loadRows(view, cache.batch())
-  let failure: FoldFailure | undefined
-  for (let at = 0; at < routed.length && failure === undefined; at += turnEvents) {
-    if (at > 0) await runtime.turn()
-    failure = folding.fold(routed.slice(at, at + turnEvents))
-  }
-  failure ??= unrouted
+  const to = failure === undefined ? page.through : lastBefore(failure.event, page.events, from)
+  const keeper = view.keepsPast === true ? keepPast(folding) : undefined
+  const fold = keeper?.fold ?? folding.fold
+  const before = folding.stages === undefined ? undefined : new Map(cache.batch().map(slot => [slot, asFolded(slot)]))
+  await foldInTurns(routed, { folding: { fold }, aside, turns })
+  const staging = { ...{ folding, aside, routed, turns }, ...(join && { join }) }
+  const { changed, staged, left } = await stageAll({
+    ...context,
+    ...staging,
+    before,
+    from: from.position,
+    to: to.position,
+  })
   const upserts: Upsert[] = []
   const deletes: RowKey[] = []
   let writtenBytes = 0
-  for (const [n, slot] of cache.batch().entries()) {
-    if (n % turnEvents === turnEvents - 1) await runtime.turn()
-    const { tenant, key, position, row } = slot
-    // An event that was routed and not folded left its rows as they were.
-    if (position <= from.position) continue
-    if (row == null) {
+  const presents = folding.stages?.present !== undefined
+  await turns.over('rows', changed, (slot, n) => {
+    const { tenant, key, position, state, stored } = slot
+    const row = staged.rows[n] ?? null
+    slot.stored = row
+    if (row === null || state == null) {
       deletes.push({ tenant, key })
-      continue
+      return
     }
-    const doc = encodeRow(row)
-    upserts.push({ tenant, key, position, row, doc })
-    cache.weigh(slot, doc.length)
-    writtenBytes += doc.length
+    const made = upsertOf(slot, row, presents, staged.joined?.get(slot))
+    // An event that was routed and not folded left its row as it was, but for the rows that this one refers to.
+    const isFolded = position > from.position
+    if (!isFolded && stored !== null && encodeRow(stored) === made.doc) return
+    const upsert = { ...made, position: isFolded ? position : 0 }
+    upserts.push(upsert)
+    const bytes = upsert.doc.length + (upsert.state?.length ?? 0)
+    cache.weigh(slot, bytes)
+    writtenBytes += bytes
+  })
+  const { rollups } = staged
+  const past = keeper?.past() ?? []
+  const setAside = withRefsAt(aside.take(), join, left)
+  return {
+    ...{ to, upserts, deletes, rollups, past, writtenBytes },
+    ...(failure !== undefined && { failure }),
+    ...(setAside !== undefined && { setAside }),
   }
-  const to = failure === undefined ? page.through : lastBefore(failure.event, page.events, from)
-  return { to, upserts, deletes, writtenBytes, ...(failure !== undefined && { failure }) }
 }
 
-async function loadRows(view: Pick<View, 'load'>, slots: readonly Slot[]): Promise<void> {
-  const unknown = slots.filter(({ row }) => row === undefined)
+/** A row as it is written; where its state is one of its own, with that, and with the keys to which it refers. */
+export function upsertOf(
+  { tenant, key, state }: Slot,
+  row: Row,
+  presents: boolean,
+  joined: Joined | undefined,
+): Omit<Upsert, 'position'> {
+  const refs = joined?.error === undefined ? joined?.keys : undefined
+  return {
+    ...{ tenant, key, row, doc: encodeRow(row) },
+    ...(presents && { state: encodeRow(state as Row) }),
+    ...(refs !== undefined && { refs }),
+  }
+}
+
+/** Loads, in one statement, those of the rows that this process does not know. */
+export async function loadRows(view: Pick<View, 'load'>, slots: readonly Slot[]): Promise<void> {
+  const unknown = slots.filter(({ state }) => state === undefined)
   if (unknown.length === 0) return
-  const docs = await view.load(unknown)
+  const found = await view.load(unknown)
   for (const slot of unknown) {
-    const doc = docs.get(rowId(slot))
-    slot.row = doc === undefined ? null : decodeRow(doc)
+    const loaded = found.get(rowId(slot))
+    slot.stored = loaded === undefined ? null : decodeRow(loaded.doc)
+    slot.state = loaded?.state === undefined ? slot.stored : decodeRow(loaded.state)
   }
 }
 

@@ -5,7 +5,17 @@ import { createLog, memoryLogStorage } from '../log/index.ts'
 import { inMemory, memoryViewStore } from '../stores/memory/index.ts'
 import { projectorContract } from './projector.contract.ts'
 import { startProjector } from './projector.ts'
+import { projectorChangesContract } from './projector-changes.contract.ts'
+import { projectorGenerationsContract } from './projector-generations.contract.ts'
+import { projectorLateContract } from './projector-late.contract.ts'
+import { projectorLettersContract } from './projector-letters.contract.ts'
+import { projectorOperationsContract } from './projector-operations.contract.ts'
+import { projectorRebuildContract } from './projector-rebuild.contract.ts'
+import { projectorRefLoadsContract } from './projector-ref-loads.contract.ts'
+import { projectorReferredContract } from './projector-referred.contract.ts'
+import { projectorRefsContract } from './projector-refs.contract.ts'
 import { projectorShardsContract } from './projector-shards.contract.ts'
+import { projectorWaitsContract } from './projector-waits.contract.ts'
 import { viewShapeOf } from './view-shape.ts'
 
 const make = async () => {
@@ -13,7 +23,17 @@ const make = async () => {
   return { log, store: views, other: views, close }
 }
 projectorContract('in memory', make, 20_000)
+projectorOperationsContract('in memory', make)
+projectorGenerationsContract('in memory', make)
+projectorRebuildContract('in memory', make)
 projectorShardsContract('in memory', make)
+projectorWaitsContract('in memory', make)
+projectorLettersContract('in memory', make)
+projectorRefsContract('in memory', make, { seeds: 15, dependents: 20_000 })
+projectorLateContract('in memory', make, { seeds: 15 })
+projectorRefLoadsContract('in memory', make)
+projectorChangesContract('in memory', make, { seeds: 15 })
+projectorReferredContract('in memory', make)
 
 test('an event that cannot be read stops its projection behind everything that can', async () => {
   const storage = memoryLogStorage()
@@ -56,6 +76,34 @@ test('an event that cannot be read stops its projection behind everything that c
   }
   const view = await store.open(viewShapeOf(Seen))
   expect((await view.get([{ tenant: 'default', key: 'a' }])).value).toEqual(['{"n":699}'])
+  await projector.stop()
+  await log.close()
+})
+
+test('a shard that stood at the head of an empty log is not waited for when another one begins to load the view', async () => {
+  const Steps = events('step', { Stepped: z.object({}) })
+  const counted = (version: number) =>
+    projection('counted', {
+      from: [Steps],
+      version,
+      shards: 2,
+      state: z.object({ count: z.int() }),
+      on: { Stepped: row => ({ count: (row?.count ?? 0) + 1 }) },
+    })
+  const stepping = app('stepping', { events: [Steps], projections: [counted(2)] })
+  const log = await createLog(memoryLogStorage(), { eventTypes: stepping.eventTypes })
+  const store = memoryViewStore()
+  await store.open(viewShapeOf(counted(1)))
+  const projector = await startProjector({ app: stepping, log, store, rebuild: { swap: 'manual' } })
+  while ((await projector.status())[0]?.generations[1]?.state !== 'live')
+    await new Promise(resolve => setTimeout(resolve, 5))
+  const view = await store.open(viewShapeOf(counted(2)))
+  const { epoch } = await view.checkpoint(0)
+  await view.loading(0, epoch, { position: 0, goal: 1, perSecond: 0 })
+  expect(await store.activate('counted', 2)).toEqual({ kind: 'loading' })
+  const stream = { tenant: 'default', category: 'step', id: 'a' }
+  await log.append({ stream, expected: 'any', events: [Steps.Stepped({})] })
+  while ((await store.activate('counted', 2)).kind !== 'activated') await new Promise(resolve => setTimeout(resolve, 5))
   await projector.stop()
   await log.close()
 })

@@ -1,23 +1,38 @@
-import type { App } from '../define/index.ts'
+import type { App, BifoldError } from '../define/index.ts'
 import { type EventLog, type Runtime, systemRuntime } from '../log/index.ts'
-import { defaultProjectorLimits, type ProjectorLimits } from './limits.ts'
-import { runProjection } from './run-projection.ts'
+import { type CarriedProjection, carryGenerations } from './carry-generations.ts'
+import { keepLeases } from './lease-keeper.ts'
+import { defaultProjectorLimits, defaultRebuildLimits, type ProjectorLimits, type RebuildLimits } from './limits.ts'
+import { makeLoadBudget } from './load-budget.ts'
 import type { ProjectionStatus } from './status.ts'
 import type { ViewStore } from './store.ts'
-import { viewShapeOf } from './view-shape.ts'
+import { tendGenerations } from './tend-generations.ts'
+import { oneByOne } from './turns.ts'
+import { type GenerationWatch, watchAll } from './watch-generations.ts'
 
-export interface ProjectorOptions extends Partial<ProjectorLimits> {
+export interface ProjectorOptions extends ProjectorSettings {
   readonly app: App
   readonly log: EventLog
   readonly store: ViewStore
   readonly runtime?: Runtime
+  /** The generations of each projection, by its name, where somebody watches them already. */
+  readonly watches?: ReadonlyMap<string, GenerationWatch>
+  /** Is told of what is not as it should be and stops nothing. */
+  readonly onWarning?: (warning: BifoldError) => void
+}
+
+/** Bounds of a projector, each with a default. */
+export interface ProjectorSettings extends Partial<Omit<ProjectorLimits, 'rebuild'>> {
+  readonly rebuild?: Partial<RebuildLimits>
 }
 
 /** All projections of an app, being carried on in this process. */
 export interface Projector {
+  /** What this process is called among all that carry views on. */
+  readonly owner: string
   status(): Promise<readonly ProjectionStatus[]>
   /** The code of the error with which one of these shards stands still; where none are named, any. */
-  failureOf(projection: string, shards?: readonly number[]): string | undefined
+  failureOf(projection: string, shards?: readonly number[]): Promise<string | undefined>
   /** Finishes and commits what is under way. */
   stop(): Promise<void>
 }
@@ -28,33 +43,47 @@ export interface Projector {
  */
 export async function startProjector(options: ProjectorOptions): Promise<Projector> {
   const { app, log, store, runtime = systemRuntime } = options
-  const limits: ProjectorLimits = { ...defaultProjectorLimits, ...options }
-  const shapes = app.projections.map(viewShapeOf)
-  const views = await Promise.all(shapes.map(shape => store.open(shape)))
-  const cacheBytes = limits.cacheBytes / Math.max(1, shapes.length)
-  const running = shapes.map((shape, n) => {
-    const view = views[n] as (typeof views)[number]
-    return runProjection({ shape, view, log, runtime, limits: { ...limits, cacheBytes } })
-  })
+  const { projections } = app
+  const rebuild: RebuildLimits = { ...defaultRebuildLimits, ...options.rebuild }
+  const limits: ProjectorLimits = { ...defaultProjectorLimits, ...options, rebuild }
+  const watches = options.watches ?? (await watchAll(app, projections, store, runtime))
+  const { onWarning } = options
+  const told = onWarning !== undefined && { onWarning }
+  const leases = keepLeases({ store, runtime, limits, ...told })
+  const cacheBytes = limits.cacheBytes / Math.max(1, watches.size)
+  const budget = makeLoadBudget(rebuild, runtime)
+  const turn = oneByOne(runtime)
+  const running = new Map<string, CarriedProjection>()
+  const ends: (() => Promise<void>)[] = []
+  for (const [name, watch] of watches) {
+    const context = {
+      store,
+      watch,
+      watches,
+      log,
+      runtime,
+      turn,
+      budget,
+      leases,
+      projections,
+      limits: { ...limits, cacheBytes },
+    }
+    running.set(name, await carryGenerations(context))
+    ends.push(tendGenerations({ store, watch, watches, runtime, limits: rebuild, ...told }))
+  }
   let lastHead = 0
   return {
+    owner: leases.owner,
     status: async () => {
       // Where the log cannot be asked, the last answer has to do: this is for people and for readiness.
       lastHead = (await log.head().catch(() => ({ position: lastHead }))).position
-      return running.map(projection => {
-        const status = projection.status()
-        const head = Math.max(lastHead, status.position)
-        return { ...status, head, behind: head - status.position }
-      })
+      return Promise.all(Array.from(running.values(), projection => projection.status(lastHead)))
     },
-    failureOf: (name, shards) => {
-      const at = shapes.findIndex(({ projection }) => projection.name === name)
-      const status = running[at]?.status()
-      const asked = shards === undefined ? status?.shards : shards.map(shard => status?.shards[shard])
-      return asked?.find(shard => shard?.failure !== undefined)?.failure?.code
-    },
+    failureOf: async (name, shards) => running.get(name)?.failureOf(shards),
     stop: async () => {
-      await Promise.all(running.map(projection => projection.stop()))
+      if (options.watches === undefined) for (const watch of watches.values()) watch.end()
+      await Promise.all([...ends.map(end => end()), ...Array.from(running.values(), projection => projection.stop())])
+      await leases.stop()
     },
   }
 }

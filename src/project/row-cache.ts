@@ -4,7 +4,7 @@ import type { Slot } from './fold.ts'
 export interface RowCache {
   /** Begins a batch: from now on its rows are gathered, and until the next one begins no row is forgotten. */
   begin(): void
-  /** The slot of a row, which then is one of the batch. Its row is `undefined` where nothing is known of it. */
+  /** The slot of a row, which then is one of the batch. Its state is `undefined` where nothing is known of it. */
   slot(tenant: string, key: string): Slot
   /** The slots of this batch, each once. */
   batch(): readonly Slot[]
@@ -45,9 +45,9 @@ export function makeRowCache(maxBytes: number): RowCache {
     }
     const fresh = own.get(key)
     if (fresh !== undefined) return fresh
-    const row = isWhole ? null : undefined
+    const state = isWhole ? null : undefined
     const weight = key.length + overheadBytes
-    const slot = old.get(tenant)?.get(key) ?? { tenant, key, row, position: 0, batch: 0, weight }
+    const slot = old.get(tenant)?.get(key) ?? { tenant, key, state, stored: null, position: 0, batch: 0, weight }
     own.set(key, slot)
     youngBytes += slot.weight
     return slot

@@ -1,253 +1,291 @@
-import { BifoldError, isError } from '../define/index.ts'
-import { type Anchor, type EventLog, origin, type Page, type Runtime } from '../log/index.ts'
+import { type BifoldError, isError } from '../define/index.ts'
+import { type Anchor, type EventLog, origin, type Runtime } from '../log/index.ts'
 import { backoffMs } from './backoff.ts'
-import { nextBatchEvents } from './batch-size.ts'
-import { describeFailure, Failed, isUnreadable } from './describe-failure.ts'
+import { runBatchSession } from './batch-session.ts'
+import { loadInBulk } from './bulk-load.ts'
+import { describeFailure, isOutage, isUnreadable, pausedFailure, stateWith } from './describe-failure.ts'
 import { makeFolding } from './fold.ts'
+import { type HoldContext, untilResumed, watchHold } from './hold-watch.ts'
+import { makeJoin, type ReferredView } from './join.ts'
+import type { KeysOf } from './keys-of.ts'
+import type { Hold, LeaseKeeper } from './lease-keeper.ts'
 import type { ProjectorLimits } from './limits.ts'
-import { type Batch, prepareBatch } from './prepare-batch.ts'
+import type { LoadBudget } from './load-budget.ts'
 import { makeRowCache } from './row-cache.ts'
-import type { ShardStatus } from './status.ts'
-import type { View, ViewShape } from './store.ts'
+import { Fenced, type HeldShard, runSession, type SessionContext, type ShardProgress } from './shard-session.ts'
+import type { Failure, ShardStatus } from './status.ts'
+import type { ShardCheckpoint, View, ViewShape, ViewStore } from './store.ts'
+import { makeTurns } from './turns.ts'
 
 export interface ShardContext {
   readonly shape: ViewShape
   readonly shard: number
+  /** Of the projection: all of its shards divide pages by it. */
+  readonly keysOf: KeysOf
+  /** The shards of the projection that this process carries on just now. */
+  readonly carried: Set<number>
   readonly view: View
   readonly log: EventLog
+  /** As that of the log, for the pages that this shard folds: what it does not need may be left out. */
+  readonly read: EventLog['read']
   readonly runtime: Runtime
+  /** Of the process: the long work of all its shards goes on one by one. */
+  readonly turn: Runtime['turn']
   readonly limits: ProjectorLimits
+  readonly budget: LoadBudget
+  /** Aborted when the generation has served: until then it is being built, within the budget. */
+  readonly served: AbortSignal
+  readonly store: HoldContext['store'] & Pick<ViewStore, 'onMoved'>
+  readonly leases: LeaseKeeper
+  /** The views to whose rows those of this one refer. */
+  readonly referred: readonly ReferredView[]
 }
 
 /** One shard of a projection being carried on. */
 export interface RunningShard {
   status(): ShardStatus
+  /** Is it another process's turn? */
+  standsBy(): boolean
+  /** Tells a shard that stands by where it is, and what stops it there. */
+  saw(at: Anchor & Pick<ShardCheckpoint, 'failure'>): void
   /** Finishes and commits what is under way. */
   stop(): Promise<void>
 }
 
-/** A session ended because another process holds the shard. */
-class Superseded extends Error {
-  readonly epoch: number
-  constructor(epoch: number) {
-    super(`epoch ${epoch}`)
-    this.epoch = epoch
-  }
-}
-
-/** A session ended because a commit found another checkpoint than it expected. */
-class Fenced extends Error {}
+/** The longest pause of a shard that stands still and has parked keys. */
+const maxPauseMs = 1000
 
 /**
- * Carries one shard of a projection on: claims it, and then reads, folds and writes, a page at a time, while the page before
- * is being written and the page after is being read. Whatever goes wrong ends the session; the next one begins at the
- * checkpoint with nothing in memory.
+ * Carries one shard of a projection on: takes it when it is this process's turn, and lets sessions follow each other.
+ * Whatever goes wrong ends a session; here it is decided whether, when and how the next one begins.
  *
- * Who carries a shard on, where several processes could: the newest claim wins. Starting claims; whoever finds a
- * newer epoch than its own stands by, and claims again only when the log has moved on and the checkpoint has not for
- * `takeoverMs`. The fence keeps this safe whatever the clocks say.
+ * Whose turn it is, the lease says. It is no fence: what keeps a process from writing that has lost its lease and does not
+ * know it is the epoch, which every take raises.
  */
-export function runShard({ shape, shard, view, log, runtime, limits }: ShardContext): RunningShard {
+export function runShard(given: ShardContext): RunningShard {
+  const {
+    shape,
+    shard,
+    keysOf,
+    carried,
+    view,
+    log,
+    read,
+    runtime,
+    turn,
+    limits,
+    store,
+    budget,
+    served,
+    leases,
+    referred,
+  } = given
   const { projection } = shape
-  const folding = makeFolding(shape, shard)
-  const cache = makeRowCache(limits.cacheBytes)
-  const types = Object.keys(projection.on)
   const stopping = new AbortController()
-  let state: ShardStatus['state'] = 'starting'
-  let failure: ShardStatus['failure']
-  let written: Anchor = origin
-  /** Of the last claim; 0 where there is none, so that the next one needs no permission. */
-  let epoch = 0
-  let batchEvents = limits.minBatchEvents
-  let attempts = 0
-
-  async function claim(): Promise<Anchor> {
-    if (epoch > 0) {
-      const found = await view.checkpoint(shard)
-      if (found.epoch > epoch) throw new Superseded(found.epoch)
-    }
-    // A claim whose answer is lost may have been made: the next one must not take it for another process's.
-    epoch = 0
-    const { epoch: claimed, ...at } = await view.claim(shard)
-    epoch = claimed
-    written = at
-    return at
+  const progress: ShardProgress = {
+    state: 'starting',
+    written: origin,
+    batchEvents: limits.minBatchEvents,
+    attempts: 0,
+    parkedKeys: 0,
+    failing: new Map(),
   }
-
-  async function session(): Promise<void> {
-    let committed = await claim()
-    /** Up to here the log was read; beyond `committed` it held nothing for this view. */
-    let cursor = committed
-    let movedAt = Number.NEGATIVE_INFINITY
-    let writing: Promise<void> = Promise.resolve()
-    let next: Promise<Page> | undefined
-    cache.clear(committed.position === 0)
-
-    const read = (from: Anchor): Promise<Page> => log.read(from, { types, maxEvents: batchEvents })
-    const write = (batch: Pick<Batch, 'to' | 'upserts' | 'deletes'>): void => {
-      const from = committed
-      const { to, upserts, deletes } = batch
-      committed = to
-      movedAt = runtime.elapsed()
-      writing = view.commit({ shard, epoch, from, to, upserts, deletes }).then(outcome => {
-        if (outcome === 'fenced') throw new Fenced()
-        written = to
-      })
-      writing.catch(() => undefined)
-    }
-    /** Waits for events; where the checkpoint is behind the cursor, no longer than until it may be moved. */
-    const idle = async (): Promise<void> => {
-      const held = cursor.position > committed.position
-      // A log in memory answers within microtasks: whatever else waits has its turn here.
-      await runtime.turn()
-      // Stopped meanwhile: a signal that is aborted already tells nobody any more.
-      if (stopping.signal.aborted) return
-      const dueMs = movedAt + limits.emptyMoveMs - runtime.elapsed()
-      if (held && dueMs <= 0) return write({ to: cursor, upserts: [], deletes: [] })
-      const waited = new AbortController()
-      const wake = (): void => waited.abort()
-      const cancel = held ? runtime.after(dueMs, wake) : undefined
-      stopping.signal.addEventListener('abort', wake)
-      await log.waitBeyond(cursor.position, waited.signal)
-      stopping.signal.removeEventListener('abort', wake)
-      cancel?.()
-    }
-
-    try {
-      while (!stopping.signal.aborted) {
-        const page = await (next ?? read(cursor))
-        next = undefined
-        if (page.through.position === cursor.position) {
-          await writing
-          recovered('live')
-          await idle()
-          continue
-        }
-        if (stopping.signal.aborted) break
-        if (!page.atHead) {
-          next = read(page.through)
-          next.catch(() => undefined)
-        }
-        const batch = await prepareBatch(page, cursor, { folding, view, cache, runtime, turnEvents: limits.turnEvents })
-        await writing
-        cursor = batch.to
-        const isEmpty = batch.upserts.length === 0 && batch.deletes.length === 0
-        if (!isEmpty || (!page.atHead && batch.failure === undefined)) write(batch)
-        if (batch.failure !== undefined) {
-          await writing
-          throw new Failed(batch.failure)
-        }
-        recovered(page.atHead ? 'live' : 'catching-up')
-        const events = page.events.length
-        const { writtenBytes } = batch
-        batchEvents = nextBatchEvents(batchEvents, { events, writtenBytes, atHead: page.atHead }, limits)
-      }
-      if (cursor.position > committed.position) {
-        await writing
-        write({ to: cursor, upserts: [], deletes: [] })
-      }
-    } finally {
-      // What is on its way is over before the next session claims, or the process ends.
-      await writing.catch(() => undefined)
-    }
-    await writing
+  // That it is paused, the store knows.
+  const seat = leases.seat(view, shard, () => (progress.state === 'paused' ? undefined : progress.failure))
+  /** What another process says of the shard. */
+  let elsewhere: Failure | undefined
+  const folding = makeFolding(shape, shard, keysOf)
+  const turns = makeTurns({ runtime: { ...runtime, turn }, turnEvents: limits.turnEvents, ran: seat.ran })
+  const refKeys = folding.stages?.refKeys
+  const { dependents } = view
+  const context: SessionContext = {
+    ...{
+      projection: projection.name,
+      shard,
+      view,
+      log,
+      read,
+      runtime,
+      limits,
+      budget,
+      served,
+      progress,
+      stopping: stopping.signal,
+    },
+    ...{ folding, turns, failed: seat.failed },
+    ...(refKeys !== undefined && {
+      openJoin: maxRefChars =>
+        makeJoin({
+          ...{ referred, refKeys, turns, dependents, shard, log, runtime, limits, onMoved: store.onMoved },
+          ...(maxRefChars !== undefined && { maxRefChars }),
+        }),
+    }),
+    cache: makeRowCache(limits.cacheBytes),
+    types: Object.keys(projection.on),
+    isWithAppend: projection.commit === 'with-append',
   }
+  const holding: HoldContext = { store, view, shard, runtime }
+  const isPaused = async (): Promise<boolean> => (await store.paused()).has(projection.name)
+  let hold: Hold | undefined
+  let isWaiting = false
 
-  function recovered(now: 'live' | 'catching-up'): void {
-    state = now
-    failure = undefined
-    attempts = 0
+  /** Waits until it is this process's turn. `undefined`: this is to stop. */
+  async function take(): Promise<HeldShard | undefined> {
+    isWaiting = true
+    hold = await seat.take(stopping.signal).finally(() => {
+      isWaiting = false
+    })
+    if (hold === undefined) return undefined
+    const { epoch, ...at } = hold.checkpoint
+    progress.written = at
+    return { epoch, at }
   }
 
   async function run(): Promise<void> {
+    await sessions()
+    // Whatever it is that ended this, another process may go on where this one stands.
+    await seat.close()
+  }
+
+  async function sessions(): Promise<void> {
     while (!stopping.signal.aborted) {
+      // What is to be handed over is given up with the next take. Where the store is away until then, that is waited for.
+      if (hold?.letGo.aborted === true) hold = undefined
       try {
-        await session()
+        if (await isPaused()) {
+          await standPaused()
+          continue
+        }
+        const held = await take()
+        if (held === undefined) break
+        // Paused before it was taken: nothing has fenced that.
+        if (await isPaused()) continue
+        const watch = watchHold(holding, held.epoch, ending())
+        carried.add(shard)
+        await carryOn(held, { ...context, stopping: watch.signal }).finally(() => {
+          carried.delete(shard)
+          watch.end()
+        })
       } catch (error) {
         if (!(await survive(error))) return
       }
     }
-    state = 'stopped'
+    progress.state = 'stopped'
+  }
+
+  async function carryOn(held: HeldShard, own: SessionContext): Promise<void> {
+    if (projection.batch !== undefined) return runBatchSession(held, projection.batch.handle, own)
+    return runSession(await loadInBulk(held, own), own)
+  }
+
+  /** Aborted when the shard is to be handed over, or this is to stop. */
+  function ending(): AbortSignal {
+    return hold === undefined ? stopping.signal : AbortSignal.any([stopping.signal, hold.letGo])
+  }
+
+  /** Returns when the projection may have been resumed, or this is to stop. */
+  async function standPaused(): Promise<void> {
+    progress.state = 'paused'
+    progress.failure = pausedFailure(projection.name)
+    progress.written = await view.checkpoint(shard)
+    await untilResumed(holding, stopping.signal)
   }
 
   /** Makes the best of an error. Answers whether to go on. */
   async function survive(error: unknown): Promise<boolean> {
-    if (error instanceof Fenced) return true
-    if (error instanceof Superseded) {
-      return standBy(error.epoch).then(() => true, survive)
+    if (error instanceof Fenced) {
+      // Where a batch takes longer than the lease, two processes would fence each other with it for ever.
+      if (error.events > 0) progress.batchEvents = Math.max(1, Math.floor(error.events / 2))
+      return true
     }
-    if (isError(error, 'log/rewound') || isError(error, 'log/closed')) {
-      state = 'stopped'
-      if (error.code === 'log/rewound') failure = { code: error.code, message: error.message, attempts: 1 }
+    if (isError(error, 'log/closed')) {
+      progress.state = 'stopped'
       return false
     }
-    attempts++
-    if (isError(error, 'log/connection-lost') || isError(error, 'project/store-unreachable')) {
+    if (isError(error, 'log/rewound') || isError(error, 'project/generation-dropped')) {
+      const { code, message } = (await findRewound()) ?? error
+      progress.state = 'stopped'
+      progress.failure = { code, message, attempts: 1 }
+      return false
+    }
+    progress.attempts++
+    if (isOutage(error)) {
       // The database is away: that says nothing about the fold, and it stays what it was.
-      await sleep(backoffMs(attempts, runtime.random(), limits.reconnect))
+      await sleep(backoffMs(progress.attempts, runtime.random(), limits.reconnect))
       return true
     }
-    if (isUnreadable(error) && batchEvents > 1) {
-      // Some event of the page cannot be read: smaller pages bring everything before it into the view.
-      batchEvents = Math.floor(batchEvents / 2)
-      attempts = 0
+    const isFull = isError(error, 'project/dead-letters-full')
+    const isOfPage = isUnreadable(error) || isFull || isError(error, 'project/batch-failed')
+    if (isOfPage && progress.batchEvents > 1) {
+      // Some event of the page cannot be read, handled, or parked: smaller pages bring everything before it into the view.
+      progress.batchEvents = Math.floor(progress.batchEvents / 2)
+      progress.attempts = 0
       return true
     }
-    const retryInMs = backoffMs(attempts, runtime.random(), limits.retry)
-    failure = { ...describeFailure(projection.name, error), attempts, retryInMs }
-    state = 'failed'
+    const backoff = backoffMs(progress.attempts, runtime.random(), limits.retry)
+    // What is asked for with parked keys is not to wait for that.
+    const retryInMs = progress.parkedKeys > 0 ? Math.min(backoff, maxPauseMs) : backoff
+    progress.failure = { ...describeFailure(projection.name, error), attempts: progress.attempts, retryInMs }
+    progress.state = stateWith(progress.failure)
+    seat.failed()
     await sleep(retryInMs)
     return true
   }
 
-  /** Returns when the process that holds the shard has fallen silent, or this one is to stop. */
-  async function standBy(other: number): Promise<void> {
-    const coded = new BifoldError('project/superseded', { projection: projection.name, epoch: other })
-    state = 'stopped'
-    failure = { code: coded.code, message: coded.message, attempts: 1 }
-    let seen = { position: -1, epoch: other }
-    let silentSince = runtime.elapsed()
-    while (!stopping.signal.aborted) {
-      await sleep((limits.takeoverMs / 10) * (0.5 + runtime.random()))
-      try {
-        const [found, head] = await Promise.all([view.checkpoint(shard), log.head()])
-        const isSilent =
-          found.position === seen.position && found.epoch === seen.epoch && head.position > found.position
-        if (!isSilent) silentSince = runtime.elapsed()
-        seen = found
-        written = found
-        if (runtime.elapsed() - silentSince < limits.takeoverMs) continue
-      } catch (error) {
-        if (isError(error, 'log/rewound') || isError(error, 'log/closed')) throw error
-        silentSince = runtime.elapsed()
-        continue
-      }
-      epoch = 0
-      return
+  /** Where the database was restored to before the generation was made, that it is gone is not the cause. */
+  async function findRewound(): Promise<BifoldError | undefined> {
+    try {
+      await log.head()
+      return undefined
+    } catch (error) {
+      return isError(error, 'log/rewound') ? error : undefined
     }
   }
 
   function sleep(delayMs: number): Promise<void> {
-    if (stopping.signal.aborted) return Promise.resolve()
+    const end = ending()
+    if (end.aborted) return Promise.resolve()
     return new Promise(resolve => {
       const done = (): void => {
         cancel()
-        stopping.signal.removeEventListener('abort', done)
+        end.removeEventListener('abort', done)
         resolve()
       }
       const cancel = runtime.after(delayMs, done)
-      stopping.signal.addEventListener('abort', done)
+      end.addEventListener('abort', done)
     })
   }
 
+  const standsBy = (): boolean => isWaiting && seat.standsBy()
   const running = run()
   return {
-    status: () => ({
-      shard,
-      state,
-      position: written.position,
-      ...(failure !== undefined && { failure }),
-    }),
+    status: () => {
+      const { written, state, catchUp, parkedKeys } = progress
+      const owner = seat.holder()
+      const untold = isWaiting ? seat.failure() : undefined
+      const failure = untold ?? progress.failure
+      const warning = seat.warning()
+      return {
+        shard,
+        position: written.position,
+        ...(standsBy() && untold === undefined
+          ? { state: 'standby' as const, ...(elsewhere !== undefined && { failure: elsewhere }) }
+          : {
+              state: untold === undefined ? state : ('failed' as const),
+              ...(catchUp !== undefined && { catchUp }),
+              ...(parkedKeys > 0 && { parkedKeys }),
+              ...(failure !== undefined && { failure }),
+            }),
+        ...(owner !== undefined && { owner }),
+        ...(warning !== undefined && { warning: { code: warning.code, message: warning.message } }),
+      }
+    },
+    standsBy,
+    saw: ({ failure, ...at }) => {
+      if (!standsBy()) return
+      progress.written = at
+      elsewhere = failure
+    },
     stop: async () => {
       stopping.abort()
       await running

@@ -1,39 +1,7 @@
+import { keyHash } from '../log/index.ts'
 import type { RowKey } from './store.ts'
 
-/**
- * The shard, from 0, that a row of a view with so many shards belongs to. Pinned for ever: stored rows and checkpoints
- * rely on it, in whatever release and store.
- *
- * It is FNV-1a of 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/) over the UTF-8 of the tenant, a zero byte and the
- * UTF-8 of the key; then the finalizer `fmix32` of MurmurHash3, since the low bits of FNV-1a alone are uneven for short
- * keys; modulo the number of shards.
- */
+/** The shard, from 0, that a row of a view with so many shards belongs to: the hash of its key modulo their number, for ever. */
 export function shardOf({ tenant, key }: RowKey, shards: number): number {
-  if (shards === 1) return 0
-  return mixed(hashed(key, hashed('\u0000', hashed(tenant, fnvOffset)))) % shards
-}
-
-const fnvOffset = 0x811c9dc5
-const fnvPrime = 0x01000193
-
-function hashed(text: string, seed: number): number {
-  let hash = seed
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code > 0x7f) return hashedBytes(Buffer.from(text.slice(at)), hash)
-    hash = Math.imul(hash ^ code, fnvPrime)
-  }
-  return hash
-}
-
-function hashedBytes(bytes: Uint8Array, seed: number): number {
-  let hash = seed
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, fnvPrime)
-  return hash
-}
-
-function mixed(hash: number): number {
-  let mix = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  mix = Math.imul(mix ^ (mix >>> 13), 0xc2b2ae35)
-  return (mix ^ (mix >>> 16)) >>> 0
+  return shards === 1 ? 0 : keyHash(tenant, key) % shards
 }

@@ -47,3 +47,13 @@ test('what was at the head, and what failed, is read again', async () => {
   log.failing = false
   expect(await read(at(1))).toMatchObject({ through: at(6) })
 })
+
+test('a page that leads nowhere although more was said to be there is read again', async () => {
+  // What lies beyond was announced while the page was being read, and was not yet in it.
+  let reads = 0
+  const read = shareReads(async from =>
+    ++reads === 1 ? { events: [], through: from, atHead: false } : { events: [], through: at(6), atHead: true },
+  )
+  expect(await read(at(5))).toMatchObject({ through: at(5) })
+  expect(await read(at(5))).toMatchObject({ through: at(6) })
+})

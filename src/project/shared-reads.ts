@@ -23,9 +23,10 @@ export function shareReads(read: EventLog['read']): EventLog['read'] {
     const forget = (): void => {
       if (kept.get(id) === page) kept.delete(id)
     }
-    // What lies at the head changes, and what failed is tried again.
-    page.then(({ atHead }) => {
-      if (atHead) forget()
+    // What lies at the head changes, and what failed is tried again. A page that leads nowhere, while something was said
+    // to lie beyond it, was read a moment too early: kept, it would be handed out for ever.
+    page.then(({ atHead, through }) => {
+      if (atHead || through.position === from.position) forget()
     }, forget)
     return page
   }

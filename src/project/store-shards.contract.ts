@@ -36,7 +36,7 @@ export function shardsContract(tested: () => StoreUnderTest): void {
       const listed = await view.list(scan)
       expect(listed.asOf).toEqual(at(5))
       expect(listed.value.map(({ key }) => key)).toEqual(['s0', 's1', 's2'])
-      const native = await view.native?.run('default', async () => 'read')
+      const native = await view.native?.run('default', new Map(), async () => 'read')
       expect(native ?? { value: 'read', asOf: at(5) }).toEqual({ value: 'read', asOf: at(5) })
     })
 

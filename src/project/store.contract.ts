@@ -4,9 +4,17 @@ import { projection } from '../define/index.ts'
 import { defaultTenant, origin } from '../log/index.ts'
 import type { Scan, Upsert, View, ViewStore } from './store.ts'
 import { rowId } from './store.ts'
+import { generationsContract } from './store-generations.contract.ts'
+import { leasesContract } from './store-leases.contract.ts'
+import { lettersContract } from './store-letters.contract.ts'
 import { listContract, listed } from './store-lists.contract.ts'
+import { loadContract } from './store-load.contract.ts'
+import { operationsContract } from './store-operations.contract.ts'
+import { refsContract } from './store-refs.contract.ts'
+import { rollupsContract } from './store-rollups.contract.ts'
 import { shardsContract } from './store-shards.contract.ts'
 import { snapshotContract } from './store-snapshot.contract.ts'
+import { stagesContract } from './store-stages.contract.ts'
 import { at, keysOf, newName, oddStrings, plain, Things, things, upsert } from './things.contract.ts'
 import { viewShapeOf } from './view-shape.ts'
 
@@ -125,6 +133,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
           { epoch, from: { position: 5, fingerprint: '000000000000' } },
         ]) {
           expect(await view.commit({ ...changes, ...stale })).toBe('fenced')
+          expect(await view.commit({ ...changes, upserts: [], deletes: [], ...stale })).toBe('fenced')
         }
         expect(await view.checkpoint(0)).toEqual({ ...at(5), epoch })
         expect(await view.get(keysOf(['kept', 'also', 'new']))).toMatchObject({
@@ -149,12 +158,12 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         const upserts = [upsert('a', { size: 2 }, 2), upsert('d', { size: 3 }, 3)]
         const deletes = keysOf(['b', 'never-was'])
         await view.commit({ shard: 0, epoch: 1, from: at(1), to: at(3), upserts, deletes })
-        const docs = await view.load(keysOf(['a', 'b', 'c', 'd', 'never-was']))
-        expect(docs).toEqual(
+        const loaded = await view.load(keysOf(['a', 'b', 'c', 'd', 'never-was']))
+        expect(loaded).toEqual(
           new Map([
-            [rowId({ tenant: defaultTenant, key: 'a' }), upserts[0]?.doc],
-            [rowId({ tenant: defaultTenant, key: 'c' }), JSON.stringify(plain)],
-            [rowId({ tenant: defaultTenant, key: 'd' }), upserts[1]?.doc],
+            [rowId({ tenant: defaultTenant, key: 'a' }), { doc: upserts[0]?.doc }],
+            [rowId({ tenant: defaultTenant, key: 'c' }), { doc: JSON.stringify(plain) }],
+            [rowId({ tenant: defaultTenant, key: 'd' }), { doc: upserts[1]?.doc }],
           ]),
         )
       })
@@ -181,7 +190,7 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         for (const row of rows) {
           expect(await listed(view, { index: ['name'], equal: [row.row['name'] as string] })).toEqual([row.key])
         }
-        for (const row of rows) expect((await view.load([row])).get(rowId(row))).toBe(row.doc)
+        for (const row of rows) expect((await view.load([row])).get(rowId(row))?.doc).toBe(row.doc)
         await view.commit({ shard: 0, epoch: 1, from: at(1), to: at(2), upserts: [], deletes: rows })
         expect((await view.load(rows)).size).toBe(0)
       })
@@ -273,13 +282,21 @@ export function storeContract(name: string, make: () => Promise<StoreUnderTest>)
         expect((await view.load(rows)).size).toBe(3000)
         const commit = { shard: 0, epoch: 1, from: at(1), to: at(2), upserts: [], deletes: rows.slice(1) }
         await view.commit(commit)
-        expect([...(await view.load(rows)).values()]).toEqual([rows[0]?.doc])
+        expect([...(await view.load(rows)).values()].map(({ doc }) => doc)).toEqual([rows[0]?.doc])
       })
     })
 
     listContract(viewWith)
     shardsContract(() => tested)
+    leasesContract(() => tested)
+    generationsContract(() => tested)
+    operationsContract(() => tested)
+    loadContract(() => tested)
     snapshotContract(() => tested.store, viewWith)
+    lettersContract(() => tested)
+    refsContract(() => tested)
+    stagesContract(() => tested)
+    rollupsContract(() => tested)
 
     test('who listens hears of a commit, here and in another process', async () => {
       const projected = things()

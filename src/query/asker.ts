@@ -1,21 +1,27 @@
-import { type AnyQuery, type App, BifoldError, check, columnsOf, type Position } from '../define/index.ts'
-import { defaultTenant, type EventLog, origin, problemOfName, type Runtime } from '../log/index.ts'
-import type { Read, ViewStore } from '../project/index.ts'
+import { type AnyQuery, type App, BifoldError, check, isError, type Position } from '../define/index.ts'
+import { defaultTenant, type EventLog, origin, problemOfName, type Runtime, tokenOf } from '../log/index.ts'
+import type { ViewStore } from '../project/index.ts'
 import type { Answer, AskOptions, AskQuery } from './ask.ts'
-import { gather } from './gather.ts'
-import { type Found, type ReadableView, type Reading, readOf, type Source } from './read.ts'
+import { type Found, type FoundRead, type ReadableView, type Reading, readOf } from './read.ts'
+import { createSources, type LiveSource } from './sources.ts'
 import { createTokens } from './tokens.ts'
-import { createWaits, type Waits } from './waits.ts'
 
 export interface AskerOptions {
   readonly app: App
   /** The view of each projection that a query reads, by the projection's name. */
   readonly views: ReadonlyMap<string, ReadableView>
+  /** Calls `listener` with each view that serves its projection from then on, instead of the one before. */
+  readonly onServing?: (listener: (view: ReadableView) => void) => () => void
+  /** Looks which view serves a projection now, and tells those who listen to `onServing`. */
+  readonly follow?: (projection: string) => Promise<void>
   readonly store: Pick<ViewStore, 'kind' | 'onMoved'>
   readonly log: Pick<EventLog, 'id' | 'holds' | 'onReconnect'>
   readonly runtime: Runtime
   /** The code of the error that one of these shards (absent: any) of this process stands still with, for `query/timeout`. */
-  readonly failureOf?: (projection: string, shards?: readonly number[]) => string | undefined
+  readonly failureOf?: (
+    projection: string,
+    shards?: readonly number[],
+  ) => string | undefined | Promise<string | undefined>
   /** Queries that are asked at once, waiting ones included; more are refused with `query/overloaded`. Default 10000. */
   readonly maxPending?: number
   /** Keys of one statement. Default 100. */
@@ -44,40 +50,69 @@ const maxWaitMs = 60_000
 /** A query of the app, looked up once. */
 interface Plan {
   readonly query: AnyQuery
-  readonly sources: readonly (Source & { readonly waits: Waits })[]
+  /** The projections whose views it reads. */
+  readonly reads: readonly string[]
+}
+
+/** How a query is answered as long as the views that serve now do. */
+interface Prepared extends Reading {
+  readonly sources: readonly LiveSource[]
 }
 
 /** Makes the query side. @throws `query/wrong-store` where a native query's views are in another store. */
 export function createAsker(options: AskerOptions): Asker {
-  const { app, store, log, runtime, failureOf = () => undefined, maxPending = 10_000 } = options
-  const sources = sourcesOf(options)
-  const plans = new Map(app.queries.map(query => [query.name, planOf(query, sources, store.kind)]))
+  const { app, views, store, log, runtime, failureOf = () => undefined, maxPending = 10_000 } = options
+  const { gatherKeys = 100, gatherInFlight = 2, pollMs = 20 } = options
+  const { onServing = () => () => undefined, follow = async () => undefined } = options
+  const serving = createSources({ app, views, runtime, gatherKeys, gatherInFlight, pollMs })
+  const plans = new Map(app.queries.map(query => [query.name, planOf(query, store.kind)]))
   const tokens = createTokens(log)
-  const endMoved = store.onMoved(projection => sources.get(projection)?.waits.moved())
+  const ends = [store.onMoved(serving.moved), onServing(serving.serve)]
   let pending = 0
   let closed: Promise<void> | undefined
   let drained = (): void => undefined
 
   /** Reads once all views, or the shards of one that the query reads, have reached `position`, or, stale, when the time is over. */
   const readAfter = async (
-    { query, sources }: Plan,
-    { read, shards }: Reading,
+    { name }: AnyQuery,
+    prepare: () => Prepared,
     position: Position,
     waitMs: number,
     onTimeout: AskOptions['onTimeout'],
-  ): Promise<Read<Found>> => {
+  ): Promise<FoundRead> => {
     const startedMs = runtime.elapsed()
+    // A row that stands still before `position` never gets there by itself: that is said at once.
+    const mustNotStand = (found: FoundRead, projection: string): void => {
+      const { parkedAt } = found
+      if (parkedAt === undefined || parkedAt > position || onTimeout === 'stale') return
+      throw new BifoldError('query/parked', { query: name, projection, position, parkedAt })
+    }
+    /** Where the shards were when it was another key that stood still. */
+    let otherParkedAt: number | undefined
     for (;;) {
+      const { sources, read, shards, isKeyed = false } = prepare()
       const leftMs = Math.max(0, waitMs - (runtime.elapsed() - startedMs))
-      const there = await Promise.all(sources.map(({ waits }) => waits.until(position, leftMs, shards)))
+      const orParked = isKeyed && (otherParkedAt ?? true)
+      const there = await Promise.all(sources.map(({ waits }) => waits.until(position, leftMs, shards, orParked)))
+      if (!serving.areCurrent(sources)) continue
+      const [first] = sources
+      if (there.includes('parked') && first !== undefined) {
+        otherParkedAt = first.waits.marked(shards)
+        const found = await read()
+        mustNotStand(found, first.view.projection)
+        if (found.parkedAt !== undefined && found.parkedAt <= position) return found
+        continue
+      }
       const late = sources[there.indexOf(false)]
       if (late !== undefined && onTimeout !== 'stale') {
         const projection = late.view.projection
-        const failure = failureOf(projection, shards)
-        const at = { query: query.name, projection, position, reached: late.waits.reached(shards), waitedMs: waitMs }
+        if (isKeyed) mustNotStand(await read(), projection)
+        const failure = await failureOf(projection, shards)
+        const at = { query: name, projection, position, reached: late.waits.reached(shards), waitedMs: waitMs }
         throw new BifoldError('query/timeout', failure === undefined ? at : { ...at, failure })
       }
       const found = await read()
+      if (first !== undefined) mustNotStand(found, first.view.projection)
       if (found.asOf.position >= position || late !== undefined) return found
       // The view is not where it was seen: it was restored, or read from a copy that is behind.
       for (const { waits } of sources) waits.fellTo(found.asOf.position, shards)
@@ -85,24 +120,39 @@ export function createAsker(options: AskerOptions): Asker {
   }
 
   const answer = async <T>(
-    plan: Plan,
+    { query, reads }: Plan,
     input: unknown,
     options: AskOptions,
     render: (found: Found) => T,
   ): Promise<Answer<T>> => {
-    const { query, sources } = plan
     const checked = check(query.input, input)
     if (checked.issues !== undefined) {
       throw new BifoldError('query/invalid-input', { query: query.name, issues: checked.issues })
     }
     const waitMs = waitMsOf(query, options)
-    const reading = readOf(query, sources, checked.value, tenantOf(options))
-    const { position } = options.after === undefined ? origin : await tokens.read(options.after)
-    const { value, asOf } =
-      position === 0 ? await reading.read() : await readAfter(plan, reading, position, waitMs, options.onTimeout)
+    const tenant = tenantOf(options)
+    const prepare = (): Prepared => {
+      const sources = serving.of(reads, query.rollup)
+      return { sources, ...readOf(query, sources, checked.value, tenant) }
+    }
+    const { sources, read, shards } = prepare()
+    const after = options.after === undefined ? origin : await tokens.read(options.after)
+    const { position } = after
+    const { value, asOf, parkedAt } = await (position === 0
+      ? read()
+      : readAfter(query, prepare, position, waitMs, options.onTimeout)
+    ).catch(async (error: unknown) => {
+      if (!isError(error, 'project/generation-dropped')) throw error
+      await Promise.all(reads.map(follow))
+      return readAfter(query, prepare, position, waitMs, options.onTimeout)
+    })
+    const stale = asOf.position < position || (parkedAt !== undefined && parkedAt <= position)
     // What a read shows of a view need not be looked up by those who wait for it.
-    for (const { waits } of sources) waits.saw(asOf.position, reading.shards)
-    return { value: render(value), asOf: asOf.position, stale: asOf.position < position }
+    for (const { waits } of sources) waits.saw(asOf.position, shards)
+    tokens.know(asOf)
+    const token = tokenOf(log.id, asOf.position < position ? after : asOf)
+    const answered = { value: render(value), asOf: asOf.position, token, stale }
+    return parkedAt === undefined ? answered : { ...answered, parked: true }
   }
 
   const ask = async <T>(
@@ -131,39 +181,23 @@ export function createAsker(options: AskerOptions): Asker {
     queryText: (name, input, options = {}) => ask(name, input, options, textOf),
     close: () => {
       closed ??= new Promise(resolve => {
-        endMoved()
+        for (const end of ends) end()
         tokens.close()
         drained = resolve
         if (pending === 0) resolve()
-        for (const { waits } of sources.values()) waits.close()
+        serving.close()
       })
       return closed
     },
   }
 }
 
-function sourcesOf(options: AskerOptions): ReadonlyMap<string, Plan['sources'][number]> {
-  const { app, views, runtime, gatherKeys = 100, gatherInFlight = 2, pollMs = 20 } = options
-  return new Map(
-    app.projections.flatMap(projection => {
-      const view = views.get(projection.name)
-      const derived = columnsOf(projection.state)
-      if (view === undefined || 'problem' in derived) return []
-      const get = gather(view.get, { runtime, maxInFlight: gatherInFlight, maxKeys: gatherKeys })
-      const look = async () => (await view.checkpoints()).map(({ position }) => position)
-      const waits = createWaits({ runtime, shards: view.shards, look, pollMs })
-      return [[projection.name, { view, columns: derived.columns, get, waits }]]
-    }),
-  )
-}
-
-function planOf(query: AnyQuery, all: ReadonlyMap<string, Plan['sources'][number]>, store: string): Plan {
+function planOf(query: AnyQuery, store: string): Plan {
   const { ask, from } = query
   if (ask.verb === 'native' && ask.store !== store) {
     throw new BifoldError('query/wrong-store', { query: query.name, needs: ask.store, store })
   }
-  const names = ask.verb === 'native' ? Object.values(ask.views).map(({ name }) => name) : [from.name]
-  return { query, sources: names.flatMap(name => all.get(name) ?? []) }
+  return { query, reads: ask.verb === 'native' ? Object.values(ask.views).map(({ name }) => name) : [from.name] }
 }
 
 function waitMsOf(query: AnyQuery, { waitMs = defaultWaitMs }: AskOptions): number {

@@ -90,3 +90,16 @@ test('each look-up is as of the lowest of its own shards', async () => {
   const answers = await Promise.all(asked.map(gathered))
   expect(answers.map(({ asOf }) => asOf.position)).toEqual([7, 3, 7, 3])
 })
+
+test("a look-up is told of its own parked keys, and of no other look-up's", async () => {
+  const at = { position: 9, fingerprint: '9' }
+  const parked = [
+    { ...row('a'), position: 5 },
+    { ...row('b'), position: 3 },
+  ]
+  const gathered = gather(async keys => ({ value: keys.map(() => null), asOf: at, shards: [at], parked }), {
+    runtime: systemRuntime,
+  })
+  const answers = await Promise.all([[row('a')], [row('c')], [row('a'), row('c'), row('b')]].map(gathered))
+  expect(answers.map(({ parkedAt }) => parkedAt)).toEqual([5, undefined, 3])
+})

@@ -1,8 +1,14 @@
+import type { Position } from '../define/index.ts'
 import type { Runtime } from '../log/index.ts'
-import { type KeyedRead, lowestOf, type Read, type RowKey, shardOf } from '../project/index.ts'
+import { type KeyedRead, type Letter, lowestOf, type Read, type RowKey, rowId, shardOf } from '../project/index.ts'
 
 /** Rows by key, gathered; `asOf` is the checkpoint of the lowest of their shards. */
-export type GatheredGet = (keys: readonly RowKey[]) => Promise<Read<readonly (string | null)[]>>
+export type GatheredGet = (keys: readonly RowKey[]) => Promise<GatheredRead>
+
+export interface GatheredRead extends Read<readonly (string | null)[]> {
+  /** The lowest event at which one of the keys is parked: its row lacks that one and all later ones. Absent: none is. */
+  readonly parkedAt?: Position
+}
 
 export interface GatherOptions {
   readonly runtime: Runtime
@@ -67,15 +73,26 @@ export function gather(get: (keys: readonly RowKey[]) => Promise<KeyedRead>, opt
 
 interface LookUp {
   readonly keys: readonly RowKey[]
-  readonly resolve: (read: Read<readonly (string | null)[]>) => void
+  readonly resolve: (read: GatheredRead) => void
   readonly reject: (error: unknown) => void
 }
 
-function handOut(lookUps: readonly LookUp[], { value, asOf, shards }: KeyedRead): void {
+function handOut(lookUps: readonly LookUp[], { value, asOf, shards, parked }: KeyedRead): void {
   let at = 0
   for (const { keys, resolve } of lookUps) {
     const own = shards.length === 1 ? [asOf] : keys.map(key => shards[shardOf(key, shards.length)] ?? asOf)
-    resolve({ value: value.slice(at, at + keys.length), asOf: own.length === 0 ? asOf : lowestOf(own) })
+    const parkedAt = parked === undefined ? undefined : lowestParked(keys, parked)
+    resolve({
+      value: value.slice(at, at + keys.length),
+      asOf: own.length === 0 ? asOf : lowestOf(own),
+      ...(parkedAt !== undefined && { parkedAt }),
+    })
     at += keys.length
   }
+}
+
+function lowestParked(keys: readonly RowKey[], parked: readonly Letter[]): Position | undefined {
+  const own = new Set(keys.map(rowId))
+  const positions = parked.filter(letter => own.has(rowId(letter))).map(({ position }) => position)
+  return positions.length === 0 ? undefined : Math.min(...positions)
 }

@@ -1,4 +1,4 @@
-import { type AnyQuery, BifoldError, type Column, type ListRequest } from '../define/index.ts'
+import { type AnyQuery, BifoldError, type Column, type ListRequest, type Position } from '../define/index.ts'
 import {
   type ListedDoc,
   lowestOf,
@@ -11,13 +11,15 @@ import {
 } from '../project/index.ts'
 import { writeCursor } from './cursor.ts'
 import type { GatheredGet } from './gather.ts'
+import { groupIndexes } from './rollup-groups.ts'
 import { problemOfText, scanOf } from './scan.ts'
 
 /** As much of a view as the query side has: it can only be read. */
-export type ReadableView = Pick<
-  View,
-  'projection' | 'generation' | 'shards' | 'checkpoints' | 'get' | 'list' | 'native'
->
+export interface ReadableView
+  extends Pick<View, 'projection' | 'generation' | 'shards' | 'checkpoints' | 'get' | 'list' | 'rollups' | 'native'> {
+  /** Rollups that are read from other generations of it, by their names. Absent: none is. */
+  readonly sumsFrom?: ReadonlyMap<string, ReadableView>
+}
 
 /** A view, as queries use it. */
 export interface Source {
@@ -25,6 +27,8 @@ export interface Source {
   readonly columns: readonly Column[]
   /** `view.get`, gathered. */
   readonly get: GatheredGet
+  /** Its rollups by their names: the groups are then the rows. */
+  readonly rollups?: ReadonlyMap<string, Source>
 }
 
 /** What a query read: documents as the text they are stored as, or what a native query made. */
@@ -36,9 +40,16 @@ export type Found =
 
 const maxManyKeys = 1000
 
+export interface FoundRead extends Read<Found> {
+  /** The lowest event at which a row that was asked for by key stands still. Absent: none does. */
+  readonly parkedAt?: Position
+}
+
 /** What answers a query. */
 export interface Reading {
-  readonly read: () => Promise<Read<Found>>
+  readonly read: () => Promise<FoundRead>
+  /** Does it read rows by their keys? Then it can be told that one of them stands still. */
+  readonly isKeyed?: boolean
   /** The shards that its rows are in; absent: any. */
   readonly shards?: readonly number[]
 }
@@ -51,6 +62,7 @@ export interface Reading {
 export function readOf(query: AnyQuery, sources: readonly Source[], input: unknown, tenant: string): Reading {
   const { ask } = query
   const source = sources[0] as Source
+  if (query.rollup !== undefined) return { read: readGroups(query, query.rollup, source, input, tenant).read }
   switch (ask.verb) {
     case 'get': {
       const keys = [
@@ -62,22 +74,22 @@ export function readOf(query: AnyQuery, sources: readonly Source[], input: unkno
           ),
         },
       ]
-      const read = async (): Promise<Read<Found>> => {
-        const { value, asOf } = await source.get(keys)
-        return { value: { verb: 'get', doc: value[0] ?? null }, asOf }
+      const read = async (): Promise<FoundRead> => {
+        const { value, ...rest } = await source.get(keys)
+        return { value: { verb: 'get', doc: value[0] ?? null }, ...rest }
       }
-      return { read, shards: shardsOf(keys, source) }
+      return { read, isKeyed: true, shards: shardsOf(keys, source) }
     }
     case 'many': {
       const keys = own(query, () => ask.keys(input)).map(key => ({ tenant, key: checkedKey(query, key) }))
       if (keys.length > maxManyKeys)
         throw invalid(query, `it asks for ${keys.length} keys, and ${maxManyKeys} are the limit`)
-      const read = async (): Promise<Read<Found>> => {
-        const { value, asOf } = await source.get(keys)
-        return { value: { verb: 'many', docs: value }, asOf }
+      const read = async (): Promise<FoundRead> => {
+        const { value, ...rest } = await source.get(keys)
+        return { value: { verb: 'many', docs: value }, ...rest }
       }
       // No key is in no shard: such an answer is as of the whole view.
-      return keys.length === 0 ? { read } : { read, shards: shardsOf(keys, source) }
+      return keys.length === 0 ? { read } : { read, isKeyed: true, shards: shardsOf(keys, source) }
     }
     case 'list': {
       const request: ListRequest<Record<string, unknown>> = own(query, () => ask.request(input))
@@ -92,6 +104,18 @@ export function readOf(query: AnyQuery, sources: readonly Source[], input: unkno
     case 'native':
       return { read: () => readNative(query, sources, tenant, client => ask.run(client, input)) }
   }
+}
+
+/** Every shard adds to every group: the reading is of all of them. */
+function readGroups(
+  { rollup: _, ...query }: AnyQuery,
+  rollup: string,
+  { rollups }: Source,
+  input: unknown,
+  tenant: string,
+): Reading {
+  const from = { ...query.from, indexes: groupIndexes }
+  return readOf({ ...query, from }, [rollups?.get(rollup) as Source], input, tenant)
 }
 
 function shardsOf(keys: readonly RowKey[], { view }: Source): readonly number[] {
@@ -116,13 +140,15 @@ function valuesOf({ index }: Scan, doc: string): readonly Scalar[] {
 /** The other views' checkpoints are read first: what the snapshot holds of them is at least that. */
 async function readNative(
   query: AnyQuery,
-  [first, ...others]: readonly Source[],
+  sources: readonly Source[],
   tenant: string,
   run: (client: unknown) => Promise<unknown>,
 ): Promise<Read<Found>> {
+  const [first, ...others] = sources
+  const serving = new Map(sources.map(({ view }) => [view.projection, view.generation]))
   const before = await Promise.all(others.map(async ({ view }) => lowestOf(await view.checkpoints())))
   try {
-    const read = await first?.view.native?.run(tenant, run)
+    const read = await first?.view.native?.run(tenant, serving, run)
     if (read === undefined) throw invalid(query, 'its view has no native client')
     return { value: { verb: 'native', value: read.value }, asOf: lowestOf([read.asOf, ...before]) }
   } catch (cause) {

@@ -5,6 +5,8 @@ import { type Anchor, anchorOf, type EventLog } from '../log/index.ts'
 export interface Tokens {
   /** @throws `token/invalid` · `token/other-log` · `token/not-in-log` */
   read(token: string): Promise<Anchor>
+  /** A view has it: whoever comes back with its token need not ask the log again. */
+  know(anchor: Anchor): void
   close(): void
 }
 
@@ -28,6 +30,7 @@ export function createTokens(log: Pick<EventLog, 'id' | 'holds' | 'onReconnect'>
       know(anchor)
       return anchor
     },
+    know,
     close: endReconnect,
   }
 }

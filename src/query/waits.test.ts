@@ -129,6 +129,36 @@ test('a process does not end while somebody waits, though nothing else is open',
   expect(stdout.trim()).toBe('waited false')
 })
 
+test('a wait that may end for a parked key does when a look shows one, and no other wait does', async () => {
+  let parked = false
+  const { runtime, pass } = handDriven()
+  const waits = createWaits({ runtime, look: async () => [0], hasParked: () => parked, pollMs: 20 })
+  const [may, mayNot] = [waits.until(5, 1000, [0], true), waits.until(5, 1000)]
+  await pass(20)
+  parked = true
+  await pass(20)
+  expect(await may).toBe('parked')
+  await pass(1000)
+  expect(await mayNot).toBe(false)
+})
+
+test('a wait that found another key parked ends again when one of its shards has moved, and not before', async () => {
+  const positions = [3, 3]
+  const { runtime, pass } = handDriven()
+  const look = async () => [...positions]
+  const waits = createWaits({ runtime, shards: 2, look, hasParked: () => true, pollMs: 20 })
+  expect(await waits.until(5, 1000, [0, 1], true)).toBe('parked')
+  let ended: unknown
+  void waits.until(5, 1000, [0, 1], waits.marked([0, 1])).then(how => {
+    ended = how
+  })
+  await pass(100)
+  expect(ended).toBeUndefined()
+  positions[1] = 4
+  await pass(20)
+  expect(ended).toBe('parked')
+})
+
 describe('of a view with several shards', () => {
   function sharded() {
     const at = [0, 0, 0]
@@ -138,7 +168,7 @@ describe('of a view with several shards', () => {
 
   test('who waits for one waits for no other', async () => {
     const { at, waits } = sharded()
-    let isWhole = false
+    let isWhole: unknown = false
     const whole = waits.until(5, 1000).then(there => {
       isWhole = there
     })

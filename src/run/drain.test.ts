@@ -17,7 +17,7 @@ async function start(options: RunOptions, of = bank): Promise<System> {
   return system
 }
 
-/** As the bank, with a second view whose fold throws at a deposit. */
+/** As the bank, with a second view whose `key` throws at a deposit. */
 const broken = app('broken', {
   ...bank,
   projections: [
@@ -25,8 +25,10 @@ const broken = app('broken', {
     {
       ...Accounts,
       name: 'broken',
-      on: {
-        ...Accounts.on,
+      key: {
+        ...Object.fromEntries(
+          Object.keys(Accounts.on).map(type => [type, ({ streamId }: { streamId: string }) => streamId]),
+        ),
         MoneyDeposited: () => {
           throw new Error('no')
         },
@@ -72,10 +74,10 @@ test('a view that does not get there in time is named, with the reason; the othe
     code: 'run/drain-timeout',
     data: {
       position: 2,
-      behind: [{ projection: 'broken', reached: 1, state: 'failed', failure: 'project/fold-failed' }],
+      behind: [{ projection: 'broken', reached: 1, state: 'stopped', failure: 'project/key-failed' }],
     },
   })
-  expect(String(error)).toContain('"broken" is at 1 (failed, project/fold-failed)')
+  expect(String(error)).toContain('"broken" is at 1 (stopped, project/key-failed)')
 })
 
 test('a process that carries no projection on has nothing to drain, and says so', async () => {
@@ -89,14 +91,14 @@ test('a system that is closed meanwhile ends the wait', async () => {
   await system.dispatch(Account, 'a', 'Deposit', { amount: 1 })
   const draining = system.drain().catch((error: unknown) => error)
   await system.close()
-  expect(await draining).toMatchObject({ code: 'log/closed' })
+  expect(await draining).toMatchObject({ code: 'run/closed' })
 })
 
 test('what another process has carried on counts', async () => {
   const backend = inMemory()
   const on: Backend = { ...backend, close: async () => undefined }
-  const first = await start({ on, projections: { takeoverMs: 500 } })
-  const second = await start({ on, projections: { takeoverMs: 500 } })
+  const first = await start({ on })
+  const second = await start({ on })
   await first.dispatch(Account, 'a', 'OpenAccount', { owner: 'Ada' })
   expect(await Promise.all([first.drain(), second.drain()])).toEqual([1, 1])
 })

@@ -34,7 +34,7 @@ export async function drain(context: DrainContext, { timeoutMs = 30_000 }: Drain
     for (let pauseMs = minPauseMs; ; pauseMs = Math.min(pauseMs * 2, maxPauseMs)) {
       const behind = (await status()).filter(projection => projection.position < position)
       if (behind.length === 0) return position
-      if (isClosing()) throw new BifoldError('log/closed', {})
+      if (isClosing()) throw new BifoldError('run/closed', {})
       const waitedMs = Math.round(runtime.elapsed() - started)
       if (waitedMs >= timeoutMs) throw timedOut(position, waitedMs, behind)
       await new Promise<void>(resolve => {

@@ -1,3 +1,5 @@
+export type { DeadLetterOperations, ParkedDetails, ParkedRow, Retried } from './dead-letters.ts'
 export type { DrainOptions } from './drain.ts'
 export { type RunOptions, run } from './run.ts'
-export type { System } from './system.ts'
+export { type Session, session } from './session.ts'
+export type { Swapped, System } from './system.ts'

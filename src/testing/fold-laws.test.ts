@@ -83,4 +83,81 @@ describe('the laws of folding', () => {
       { events: [] },
     )
   })
+
+  describe('of rows that are made with rows of other projections', () => {
+    const Names = events('name', { Named: z.object({ name: z.string() }), Unnamed: z.object({}) })
+    const named = projection('named', {
+      from: [Names],
+      state: z.object({ name: z.string() }),
+      on: { Named: (_, { data }) => data, Unnamed: () => null },
+    })
+    const titles = (title: (name: string | null) => string) =>
+      projection('titles', {
+        from: [Counters],
+        state: z.object({ sum: z.int(), owner: z.string() }),
+        on: {
+          Added: (row, { data }) => ({ sum: (row?.sum ?? 0) + data.by, owner: `n-${data.by % 4}` }),
+          Dropped: () => null,
+        },
+        refs: { owner: { to: named, key: ({ owner }) => owner } },
+        row: z.object({ title: z.string(), sum: z.int() }),
+        present: ({ sum }, { owner }) => ({ title: title(owner?.name ?? null), sum }),
+        rollups: { perTitle: { by: ({ title: own }) => own, sum: ({ sum }) => ({ sum }) } },
+      })
+    const both: readonly SampleEvent[] = samples.flatMap((sample, n) => [
+      sample,
+      { stream: `n-${n % 5}`, event: n % 7 === 6 ? Names.Unnamed({}) : Names.Named({ name: `name ${n % 3}` }) },
+    ])
+
+    test('hold for what depends on the state and these rows alone', async () => {
+      await foldLaws(
+        titles(name => name ?? 'nobody'),
+        { events: both },
+      )
+    })
+
+    test('hold where processes crash between the parts of what one row that changed makes anew', async () => {
+      const added = Array.from({ length: 24 }, (_, n) => ({
+        stream: `s-${n}`,
+        event: Counters.Added({ by: 1 + 4 * n }),
+      }))
+      const renamed = Array.from({ length: 6 }, (_, n) => [
+        { stream: 'n-1', event: Names.Named({ name: `name ${n}` }) },
+        { stream: `s-${n}`, event: Counters.Added({ by: 4 * n + (n % 2) }) },
+      ]).flat()
+      await foldLaws(
+        titles(name => name ?? 'nobody'),
+        { events: [...added, ...renamed], runs: 200 },
+      )
+    })
+
+    test('are not reached by a row that cannot be made with one that changed, and it says by which event', async () => {
+      const failing = titles(name => {
+        if (name === 'name 2') throw new RangeError('two')
+        return name ?? 'nobody'
+      })
+      const named2 = both.findIndex(({ event }) => (event.data as { name?: string }).name === 'name 2')
+      const events = [...both.slice(0, named2), { stream: 'n-1', event: Names.Named({ name: 'name 2' }) }]
+      await expect(foldLaws(failing, { events })).rejects.toMatchObject({
+        code: 'project/present-failed',
+        data: { position: events.length, type: 'Named' },
+      })
+      // Where a later one mends it, it fails only if a batch ends in between.
+      const mended = [
+        { stream: 's-1', event: Counters.Added({ by: 1 }) },
+        { stream: 'n-1', event: Names.Named({ name: 'name 2' }) },
+        { stream: 'n-1', event: Names.Named({ name: 'name 0' }) },
+      ]
+      await expect(foldLaws(failing, { events: mended })).rejects.toMatchObject({
+        code: 'project/present-failed',
+        data: { position: 2, type: 'Named' },
+      })
+    })
+
+    test('are broken by what remembers how often a row was made', async () => {
+      let made = 0
+      const counting = titles(name => `${name} ${Math.floor(made++ / 50)}`)
+      await expect(foldLaws(counting, { events: both })).rejects.toMatchObject({ code: 'testing/fold-law-broken' })
+    })
+  })
 })

@@ -16,7 +16,8 @@ export async function recordedFrom(
   projection: AnyProjection,
   samples: readonly SampleEvent[],
 ): Promise<readonly RecordedEvent[]> {
-  const log = await createLog(memoryLogStorage(), { eventTypes: typesOf(projection.from) })
+  const referred = Object.values(projection.refs).flatMap(({ to }) => to.from)
+  const log = await createLog(memoryLogStorage(), { eventTypes: typesOf([...projection.from, ...referred]) })
   try {
     const events: RecordedEvent[] = []
     for (const { stream: id, event, tenant = defaultTenant } of samples) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { Runtime } from '../log/index.ts'
-import { compareText, rowId, type StoredRow } from '../project/index.ts'
-import type { FoldedRow } from './fold-aside.ts'
+import { type LoadedRow, rowId, type StoredRow } from '../project/index.ts'
+import type { FoldedRow } from './held-rows.ts'
+import type { Sides } from './side-by-side.ts'
 
 /** One row that is not as the log makes it. */
 export interface Difference {
@@ -9,57 +9,71 @@ export interface Difference {
   readonly key: string
   /** `missing`: only the log makes it. `extra`: only the store has it. `columns`: the row is right, its typed columns are not. */
   readonly kind: 'changed' | 'missing' | 'extra' | 'columns'
-  /** As the store has it, with the columns that say something else than its document. */
-  readonly stored?: { readonly position: number; readonly doc: string; readonly differing: readonly string[] }
+  /** As the store has it, with the columns that say something else than its document; or `refs.…` and `_shard`, which stand beside it. */
+  readonly stored?: LoadedRow & { readonly position: number; readonly differing: readonly string[] }
   /** As the log makes it. */
-  readonly folded?: { readonly position: number; readonly doc: string }
+  readonly folded?: LoadedRow & { readonly position: number }
 }
 
-/** Rows compared before everything else in the process has its turn. */
-const turnRows = 2000
-
-/** How the stored rows differ from those that the log makes, key by key in the stores' order: to the byte, position included. */
+/** How the rows of a bucket differ from those that the log makes: to the byte, position included. In no order. */
 export async function differencesOf(
-  stored: readonly StoredRow[],
-  folded: ReadonlyMap<string, FoldedRow>,
-  { turn }: Pick<Runtime, 'turn'>,
+  { stored, folded }: Pick<Sides, 'stored' | 'folded'>,
+  turns: () => Promise<void> | undefined,
 ): Promise<readonly Difference[]> {
   const found: Difference[] = []
   const seen = new Set<string>()
-  for (const [n, row] of stored.entries()) {
-    if (n % turnRows === turnRows - 1) await turn()
+  for (const row of stored) {
+    const turn = turns()
+    if (turn !== undefined) await turn
     const id = rowId(row)
     seen.add(id)
     const expected = folded.get(id)
     const kind = kindOf(row, expected)
     if (kind === undefined) continue
-    const { tenant, key, position, doc, differing } = row
-    const other = expected && { folded: { position: expected.position, doc: expected.doc } }
-    found.push({ tenant, key, kind, stored: { position, doc, differing }, ...other })
+    const { tenant, key, ...stored } = row
+    found.push({ tenant, key, kind, stored, ...(expected && { folded: sideOf(expected) }) })
   }
-  let looked = 0
-  for (const [id, { tenant, key, position, doc }] of folded) {
-    if (++looked % turnRows === 0) await turn()
-    if (!seen.has(id)) found.push({ tenant, key, kind: 'missing', folded: { position, doc } })
+  for (const [id, row] of folded) {
+    const turn = turns()
+    if (turn !== undefined) await turn
+    const { tenant, key } = row
+    if (!seen.has(id)) found.push({ tenant, key, kind: 'missing', folded: sideOf(row) })
   }
-  return found.sort((a, b) => compareText(a.tenant, b.tenant) || compareText(a.key, b.key))
+  return found
+}
+
+function sideOf({
+  tenant: _,
+  key: __,
+  ahead: ___,
+  isAnyDoc: ____,
+  ...row
+}: FoldedRow): LoadedRow & { readonly position: number } {
+  return row
 }
 
 function kindOf(stored: StoredRow, folded: FoldedRow | undefined): Difference['kind'] | undefined {
   if (folded === undefined) return 'extra'
-  if (stored.doc !== folded.doc || stored.position !== folded.position) return 'changed'
+  const isSame = folded.isAnyDoc === true || stored.doc === folded.doc || stored.doc === folded.ahead
+  if (!isSame || stored.state !== folded.state || stored.position !== folded.position) return 'changed'
   return stored.differing.length > 0 ? 'columns' : undefined
+}
+
+export interface RowsHash {
+  add(row: FoldedRow): void
+  digest(): string
 }
 
 /**
  * A hash of rows that come in the stores' order: SHA-256 over each row as the JSON text `[tenant,key,position,doc]`,
- * `doc` as a string, and a newline. Two stores that hold the same rows have the same.
+ * `doc` as a string, with the state as a fifth where the view has states beside its rows, and a newline. Two stores that hold the same rows have the same.
  */
-export function makeRowsHash(): { add(row: FoldedRow): void; digest(): string } {
+export function makeRowsHash(): RowsHash {
   const hash = createHash('sha256')
   return {
-    add: ({ tenant, key, position, doc }) => {
-      hash.update(`${JSON.stringify([tenant, key, position, doc])}\n`)
+    add: ({ tenant, key, position, doc, state }) => {
+      const row = [tenant, key, position, doc, ...(state === undefined ? [] : [state])]
+      hash.update(`${JSON.stringify(row)}\n`)
     },
     digest: () => hash.digest('hex'),
   }

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { BifoldError, type Position, type Projection, type RecordedEvent } from '../define/index.ts'
-import { defaultTenant, origin } from '../log/index.ts'
-import { type FoldFailure, makeFolding, type RowKey, type Slot, viewShapeOf } from '../project/index.ts'
+import { defaultTenant } from '../log/index.ts'
+import { type FoldFailure, mustFold, type Skip } from '../project/index.ts'
+import { ownViewOf, skipsOf } from './fold-key.ts'
+import { foldRow } from './fold-row.ts'
 import type { Verifiable } from './verifiable.ts'
 
 export interface RowOptions {
@@ -29,6 +31,8 @@ export interface Explanation<Row> {
   readonly events: number
   /** The newest of them, in order. */
   readonly steps: readonly Step<Row>[]
+  /** The events that are left out of it by decision. */
+  readonly skipped: readonly Omit<Skip, 'tenant' | 'key'>[]
   /** The event on which the definition fails, and how: the row stays as it was before. */
   readonly failure?: FoldFailure
 }
@@ -50,24 +54,28 @@ export interface Change {
 
 /**
  * The events behind a row, each with the row after it and what changed. It is made from the log by the definition as it is
- * now; no store is asked.
+ * now; the store is asked only which events are skipped.
+ *
+ * Where the row is made with rows of other views, the events that changed these while it referred to them are behind it too.
  *
  * A view that is keyed by the streams of one contract reads one stream; any other one reads the whole log, in pages.
  *
  * @throws `verify/no-such-position` where `position` is not in the log.
  */
 export async function explain<Row>(
-  on: Pick<Verifiable, 'log'>,
+  on: Verifiable,
   projection: Projection<Row>,
   key: string,
   options: ExplainOptions = {},
 ): Promise<Explanation<Row>> {
   const { tenant = defaultTenant, maxSteps = 1000 } = options
+  mustFold(projection, 'explained')
   const asOf = await positionIn(on, options.position)
   const steps: Step<Row>[] = []
   let events = 0
   let row: Row | null = null
-  const failure = await foldRow(on, projection, { tenant, key }, asOf, (event, after) => {
+  const skips = await skipsOf(on, projection, await ownViewOf(on, projection), { tenant, key })
+  const failure = await foldRow<Row>(on, projection, { tenant, key, skips }, asOf, (event, after) => {
     events++
     steps.push({ event, row: after, changed: changesOf(row, after) })
     row = after
@@ -81,6 +89,7 @@ export async function explain<Row>(
     row,
     events,
     steps: steps.slice(Math.max(0, steps.length - maxSteps)),
+    skipped: skips.map(({ position, reason, at }) => ({ position, reason, at })),
     ...(failure !== undefined && { failure }),
   }
 }
@@ -93,15 +102,17 @@ export async function explain<Row>(
  * `project/invalid-key` where the definition fails on an event up to there.
  */
 export async function rowAt<Row>(
-  on: Pick<Verifiable, 'log'>,
+  on: Verifiable,
   projection: Projection<Row>,
   key: string,
   position: Position,
   { tenant = defaultTenant }: RowOptions = {},
 ): Promise<Row | null> {
+  mustFold(projection, 'folded to a past position')
   let row: Row | null = null
   const through = await positionIn(on, position)
-  const failure = await foldRow(on, projection, { tenant, key }, through, (_, after) => {
+  const skips = await skipsOf(on, projection, await ownViewOf(on, projection), { tenant, key })
+  const failure = await foldRow<Row>(on, projection, { tenant, key, skips }, through, (_, after) => {
     row = after
   })
   if (failure !== undefined) throw failure.error
@@ -117,61 +128,8 @@ async function positionIn({ log }: Pick<Verifiable, 'log'>, position: Position |
   return position
 }
 
-/** Folds one row from its first event on, and answers where it could not go on. */
-async function foldRow<Row>(
-  { log }: Pick<Verifiable, 'log'>,
-  projection: Projection<Row>,
-  { tenant, key }: RowKey,
-  through: Position,
-  onFolded: (event: RecordedEvent, after: Row | null) => void,
-): Promise<FoldFailure | undefined> {
-  const folding = makeFolding(viewShapeOf(projection))
-  const mine: Slot = { tenant, key, row: null, position: 0 }
-  const other: Slot = { tenant: '', key: '', row: null, position: 0 }
-  const slotOf = (ofTenant: string, ofKey: string): Slot => (ofTenant === tenant && ofKey === key ? mine : other)
-  for await (const events of pagesFor(log, projection, { tenant, key }, through)) {
-    const { routed, failure } = folding.route(events, slotOf)
-    for (const { event, slots } of routed) {
-      if (!slots.includes(mine)) continue
-      const failed = folding.fold([{ event, slots: [mine] }])
-      if (failed !== undefined) return failed
-      // A copy: what is handed out must not be what is folded on.
-      onFolded(event, structuredClone(mine.row) as Row | null)
-    }
-    if (failure !== undefined) return failure
-  }
-  return undefined
-}
-
-const pageEvents = 5000
-
-async function* pagesFor(
-  log: Verifiable['log'],
-  projection: Projection<unknown>,
-  { tenant, key }: RowKey,
-  through: Position,
-): AsyncGenerator<readonly RecordedEvent[]> {
-  const upTo = (events: readonly RecordedEvent[]) => events.filter(({ position }) => position <= through)
-  const [contract, ...others] = projection.from
-  if (projection.key === 'stream' && contract !== undefined && others.length === 0) {
-    const stream = { tenant, category: contract.category, id: key }
-    for (let fromVersion = 1; ; fromVersion += pageEvents) {
-      const events = await log.readStream(stream, { fromVersion, maxEvents: pageEvents })
-      yield upTo(events)
-      if (events.length < pageEvents || (events.at(-1)?.position ?? 0) >= through) return
-    }
-  }
-  const types = Object.keys(projection.on)
-  let cursor = origin
-  while (cursor.position < through) {
-    const page = await log.read(cursor, { types, maxEvents: pageEvents })
-    if (page.through.position === cursor.position) throw new BifoldError('log/rewound', { position: through })
-    yield upTo(page.events)
-    cursor = page.through
-  }
-}
-
-function changesOf(before: unknown, after: unknown): readonly Change[] {
+/** The columns in which two rows differ. */
+export function changesOf(before: unknown, after: unknown): readonly Change[] {
   const from = (before ?? {}) as Readonly<Record<string, unknown>>
   const to = (after ?? {}) as Readonly<Record<string, unknown>>
   return [...new Set([...Object.keys(from), ...Object.keys(to)])]

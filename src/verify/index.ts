@@ -1,4 +1,6 @@
 export type { Difference } from './compare.ts'
+export type { SumDifference, SumSide } from './compare-sums.ts'
+export type { Estimate } from './estimate.ts'
 export {
   type Change,
   type ExplainOptions,
@@ -8,5 +10,6 @@ export {
   rowAt,
   type Step,
 } from './explain.ts'
+export { type Plan, type PlannedRow, type PlanOptions, plan } from './plan.ts'
 export type { Verifiable } from './verifiable.ts'
 export { type Verification, type VerifyOptions, verify } from './verify.ts'

@@ -12,7 +12,7 @@ const projector = await startProjector({
   store: postgresViewStore(database),
   minBatchEvents: 20,
   maxBatchEvents: 50,
-  takeoverMs: 300,
+  leaseMs: 300,
 })
 for (;;) {
   const [status] = await projector.status()

@@ -49,6 +49,25 @@ describe('files', () => {
     )
   })
 
+  test('of the engine take time, chance and scheduling as arguments', () => {
+    // Else a simulation would go another way each time. The one in PostgreSQL is not simulated.
+    const engine = sources.filter(
+      file => /^src\/(define|log|command|project|query|run|stores)\//.test(file) && !isTest(file),
+    )
+    const own =
+      /\b(setTimeout|setInterval|setImmediate|nextTick|queueMicrotask|Date\.now|new Date\(\)|Math\.random|performance\.|randomUUID|randomBytes|AbortSignal\.timeout)\b/
+    expect(found(own, engine).filter(line => !line.startsWith('src/log/runtime.ts:'))).toEqual([])
+  })
+
+  test('rest no correctness on locks of a session, which a pooler hands to somebody else', () => {
+    const files = written.filter(file => /^src\/.*\.(ts|sql)$/.test(file) && !isTest(file))
+    expect(found(/pg_(try_)?advisory_(lock|unlock)/, files)).toEqual([])
+  })
+
+  test('hold no raw U+0000, for which tools take them for binary', () => {
+    expect(written.filter(file => textOf(file).includes('\0'))).toEqual([])
+  })
+
   test('switch no rule off line by line', () => {
     expect(found(/(oxlint|eslint|biome)-(disable|ignore)|biome-ignore/, others)).toEqual([])
   })

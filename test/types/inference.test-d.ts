@@ -11,11 +11,23 @@ import {
   type NewEventOf,
   projection,
   query,
+  rollup,
+  type Schema,
 } from 'bifold'
 import type { Dispatch } from 'bifold/command'
+import { batchProjection, batchQuery } from 'bifold/postgres'
 import type { AskQuery } from 'bifold/query'
 import { z } from 'zod'
-import { CustomerEvents, Order, OrderEvents, type OrderState, OrderSummaries, orderById, Row } from './orders.ts'
+import {
+  CustomerEvents,
+  CustomerNames,
+  Order,
+  OrderEvents,
+  type OrderState,
+  OrderSummaries,
+  orderById,
+  Row,
+} from './orders.ts'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function same<A, B>(_: Same<A, B>): void {}
@@ -146,7 +158,7 @@ projection('orders', {
   },
   indexes: [['total', 'status']],
 })
-same<(typeof OrderSummaries)['state'], import('bifold').Schema<z.output<typeof Row>>>(true)
+same<(typeof OrderSummaries)['state'], Schema<z.output<typeof Row>>>(true)
 
 projection('per-day', {
   from: [OrderEvents],
@@ -157,6 +169,60 @@ projection('per-day', {
     OrderPaid: (row, { data }, day) => ({ day, last: null, ...(row?.best === undefined ? {} : { best: data.total }) }),
   },
 })
+
+// Committed with the append, with stages that need nothing else
+projection('along', {
+  from: [OrderEvents],
+  commit: 'with-append',
+  key: 'stream',
+  state: Row,
+  on: { OrderPlaced: (_, { data }) => ({ ...data, status: 'pending' }) },
+  row: z.object({ open: z.boolean() }),
+  present: order => ({ open: order.status === 'pending' }),
+  rollups: { perState: { by: order => String(order.open), sum: () => ({ orders: 1 }) } },
+})
+
+// Stages: rows are what `row` says, made of the state and of the rows that the refs name
+
+const Named = projection('named-orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {
+    OrderPlaced: (_, { data }) => ({ ...data, status: 'pending' }),
+    OrderPaid: order => order && { ...order, status: 'paid' },
+  },
+  refs: {
+    customer: { to: CustomerNames, key: order => order.customerId },
+    rival: { to: OrderSummaries, key: ({ tags }) => tags[0] ?? null },
+  },
+  row: z.object({ customerName: z.string(), total: z.int(), state: z.enum(['open', 'done']) }),
+  present: (order, { customer, rival }) => {
+    same<typeof order, z.output<typeof Row>>(true)
+    same<typeof customer, { name: string; tier: 'plain' | 'gold' } | null>(true)
+    same<typeof rival, z.output<typeof Row> | null>(true)
+    return { customerName: customer?.name ?? 'unknown', total: order.total, state: 'open' }
+  },
+  rollups: {
+    perState: { by: row => row.state, sum: row => ({ orders: 1, revenue: row.total }) },
+    perName: { by: ({ customerName }) => customerName || null, sum: () => ({ orders: 1 }) },
+  },
+  indexes: [['customerName', 'total']],
+})
+same<(typeof Named)['row'], Schema<{ customerName: string; total: number; state: 'open' | 'done' }>>(true)
+same<(typeof Named)['state'], Schema<z.output<typeof Row>>>(true)
+const named = await ask(query('named', { from: Named, input: z.object({}), get: () => 'k' }), {})
+same<typeof named.value, { customerName: string; total: number; state: 'open' | 'done' } | null>(true)
+
+const perState = query('per-state', {
+  from: rollup(Named, 'perState'),
+  input: z.object({ from: z.string().optional() }),
+  list: ({ from }) => ({ index: ['group'], where: { group: { gte: from } }, order: 'desc' }),
+})
+const groups = await ask(perState, {})
+same<(typeof groups.value.rows)[number]['revenue'], number>(true)
+same<keyof (typeof groups.value.rows)[number], 'group' | 'orders' | 'revenue'>(true)
+const perName = query('per-name', { from: rollup(Named, 'perName'), input: z.object({}), get: () => 'ana' })
+same<NonNullable<(typeof perName)['result']>['orders'], number>(true)
 
 // Queries: the answer follows from the verb
 
@@ -220,3 +286,22 @@ if (isError(caught, 'command/rejected')) {
 }
 // @ts-expect-error no code of the catalogue
 isError(caught, 'command/rejeted')
+
+// Batch projections: events by their types, tables by their names
+
+const Ledger = batchProjection('ledger', {
+  from: [OrderEvents, CustomerEvents],
+  tables: { lines: { columns: 'order_id text' }, sums: { columns: 'total bigint' } },
+  handle: async (batch, { tables }) => {
+    same<keyof typeof tables, 'lines' | 'sums'>(true)
+    for (const e of batch) if (e.type === 'OrderPlaced') same<typeof e.data.total, number>(true)
+  },
+})
+const linesOf = batchQuery('lines-of', {
+  from: Ledger,
+  input: z.object({ orderId: z.string() }),
+  run: async ({ tables, tenant }, { orderId }) => ({ orderId, tenant, table: tables.lines }),
+})
+const { value: lines } = await ask(linesOf, { orderId: 'o-1' })
+same<typeof lines, { orderId: string; tenant: string; table: string }>(true)
+app('shop', { aggregates: [Order], events: [CustomerEvents], projections: [Ledger], queries: [linesOf] })

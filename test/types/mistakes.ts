@@ -1,13 +1,29 @@
 // Mistakes that are easily made, each below what the compiler says about it. `…` stands for anything.
 // `mistakes.test.ts` compiles this file and compares; the compiler of the repository itself passes it over.
 
-import { aggregate, app, events, projection, query } from 'bifold'
+import { aggregate, app, events, projection, query, rollup } from 'bifold'
 import type { Dispatch } from 'bifold/command'
+import { batchProjection } from 'bifold/postgres'
 import type { AskQuery } from 'bifold/query'
 import { z } from 'zod'
-import { CustomerEvents, Order, OrderEvents, type OrderState, OrderSummaries, orderById, Row } from './orders.ts'
+import {
+  CustomerEvents,
+  CustomerNames,
+  Order,
+  OrderEvents,
+  type OrderState,
+  OrderSummaries,
+  orderById,
+  Row,
+} from './orders.ts'
 
 declare const dispatch: Dispatch
+const Customers = projection('customers', {
+  from: [OrderEvents],
+  state: Row,
+  on: {},
+  rollups: { perCustomer: { by: order => order.customerId, sum: order => ({ spent: order.total }) } },
+})
 declare const ask: AskQuery
 
 const initial = (): OrderState => ({ status: 'none', total: 0 })
@@ -190,7 +206,73 @@ projection('orders', {
   indexes: [['statu']],
 })
 
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {},
+  //~ Type 'number' is not assignable to type 'string'.
+  refs: { customer: { to: CustomerNames, key: order => order.total } },
+  row: z.object({ name: z.string() }),
+  //~ 'customer' is possibly 'null'.
+  present: (_, { customer }) => ({ name: customer.name }),
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {},
+  refs: { customer: { to: CustomerNames, key: order => order.customerId } },
+  row: z.object({ name: z.string() }),
+  //~ Property 'custome' does not exist on type '{ readonly customer: …
+  present: (_, { custome }) => ({ name: custome }),
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {},
+  //~ Type 'Events<"order", … is missing the following properties from type 'Projection<…
+  refs: { customer: { to: OrderEvents, key: order => order.customerId } },
+  row: z.object({ name: z.string() }),
+  present: order => ({ name: order.customerId }),
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {},
+  row: z.object({ name: z.string() }),
+  //~ Type … is not assignable to type … Property 'name' is missing in type '{ nam: string; }' but required in type …
+  present: order => ({ nam: order.customerId }),
+  //~ Type '"total"' is not assignable to type '"name"'.
+  indexes: [['total']],
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  on: {},
+  rollups: {
+    //~ Type 'number' is not assignable to type 'string'.
+    perTotal: { by: order => order.total, sum: () => ({ orders: 1 }) },
+    //~ Property 'totals' does not exist on type … Did you mean 'total'?
+    perStatus: { by: order => order.status, sum: order => ({ revenue: order.totals }) },
+    //~ Type 'string' is not assignable to type 'number'.
+    perCustomer: { by: order => order.customerId, sum: order => ({ last: order.status }) },
+  },
+})
+
 // Queries
+
+//~ Argument of type '"perStatus"' is not assignable to parameter of type '"perCustomer"'.
+rollup(Customers, 'perStatus')
+
+query('q', {
+  from: rollup(Customers, 'perCustomer'),
+  input: z.object({}),
+  //~ Type '"orders"' is not assignable to type '"group" | "spent"'.
+  list: () => ({ index: ['orders'] }),
+})
 
 query('q', {
   from: OrderSummaries,
@@ -222,6 +304,59 @@ await ask(orderById, { order: 'o-1' })
 const { value } = await ask(orderById, { orderId: 'o-1' })
 //~ Property 'total' does not exist on type … | null'.
 export const { total } = value
+
+// Projections that are committed with the append
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  //~ Type '{ OrderPlaced: (event: any) => any; }' is not assignable to type '"A projection that is committed with the append has the key 'stream': leave `key` out" | "stream"'.
+  //~ Parameter 'event' implicitly has an 'any' type.
+  key: { OrderPlaced: event => event.data.customerId },
+  on: { OrderPlaced: () => null },
+  commit: 'with-append',
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: Row,
+  shards: 4,
+  on: { OrderPlaced: () => null },
+  //~ Type '"with-append"' is not assignable to type '"A projection that is committed with the append has one shard: leave `shards` out" | "after-append"'.
+  commit: 'with-append',
+})
+
+projection('orders', {
+  from: [OrderEvents],
+  state: z.object({ customerId: z.string() }),
+  on: { OrderPlaced: (_, { data }) => ({ customerId: data.customerId }) },
+  refs: { customer: { to: CustomerNames, key: order => order.customerId } },
+  row: z.object({ name: z.string() }),
+  present: (_, { customer }) => ({ name: customer?.name ?? '' }),
+  //~ Type '"with-append"' is not assignable to type '"A projection that is committed with the append has no refs" | "after-append"'.
+  commit: 'with-append',
+})
+
+// Batch projections
+
+batchProjection('ledger', {
+  from: [OrderEvents],
+  tables: { lines: { columns: 'order_id text' } },
+  handle: async () => {},
+  //~ Type '"with-append"' is not assignable to type '"A batch projection is not committed with the append: its code would run under the lock of the log"'.
+  commit: 'with-append',
+})
+
+batchProjection('ledger', {
+  from: [OrderEvents],
+  tables: { lines: { columns: 'order_id text' } },
+  handle: async (batch, { query, tables }) => {
+    //~ Property 'line' does not exist on type '{ readonly lines: string; }'. Did you mean 'lines'?
+    await query(`insert into ${tables.line} values ($1)`, [batch.length])
+    //~ This comparison appears to be unintentional because …
+    batch.filter(({ type }) => type === 'OrderPlacd')
+  },
+})
 
 // The app
 

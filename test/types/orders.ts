@@ -48,6 +48,12 @@ export const OrderSummaries = projection('order-summaries', {
   indexes: [['status'], ['customerId', 'total']],
 })
 
+export const CustomerNames = projection('customer-names', {
+  from: [CustomerEvents],
+  state: z.object({ name: z.string(), tier: z.enum(['plain', 'gold']) }),
+  on: { CustomerNamed: (_, { data }) => ({ name: data.name, tier: 'plain' }) },
+})
+
 export const orderById = query('order-by-id', {
   from: OrderSummaries,
   input: z.object({ orderId: z.string() }),

@@ -53,9 +53,10 @@ async function viewsCaughtUp(system: System): Promise<void> {
   const { position } = await system.log.head()
   for (;;) {
     const views = await system.status()
-    const failed = views.find(({ failure }) => failure !== undefined && failure.code !== 'project/superseded')
-    if (failed?.failure !== undefined) {
-      throw new Error(`The view ${failed.projection} does not go on: ${failed.failure.message}`)
+    // One that waits for the view that its rows are made with says so, and is none.
+    const failed = views.find(({ state }) => state === 'failed' || state === 'stopped')
+    if (failed !== undefined) {
+      throw new Error(`The view ${failed.projection} does not go on: ${failed.failure?.message}`)
     }
     if (views.every(view => view.position >= position)) return
     await sleep(lookMs)

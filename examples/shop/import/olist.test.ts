@@ -8,10 +8,9 @@ import { freshDirectory } from '../../../test/support/directories.ts'
 import { describePostgres, freshDatabase } from '../../../test/support/postgres.ts'
 import { shop } from '../src/app.ts'
 import { customer } from '../src/views/customers.ts'
+import { ordersPerStatus, refundsPerDay, revenuePerDay } from '../src/views/order-figures.ts'
 import { order, ordersOfCustomer, recentOrders } from '../src/views/order-summaries.ts'
-import { ordersPerStatus } from '../src/views/orders-per-status.ts'
 import { catalogue, products } from '../src/views/product-pages.ts'
-import { revenuePerDay } from '../src/views/revenue-per-day.ts'
 import { importFolder } from './import.ts'
 import { type Reference, referenceOf } from './reference.ts'
 import type { Tally } from './send.ts'
@@ -109,15 +108,19 @@ function suite(
 
     test('orders per status', async () => {
       const { rows } = (await system.query(ordersPerStatus, {})).value
-      expect(Object.fromEntries(rows.map(row => [row.status, row.orders]))).toEqual(
+      expect(Object.fromEntries(rows.map(row => [row.group, row.orders]))).toEqual(
         Object.fromEntries(reference.statuses),
       )
     })
 
-    test('revenue per day, and nothing on any other day', async () => {
-      const { rows } = (await system.query(revenuePerDay, { limit: 1000 })).value
-      const expected = [...reference.days.values()].sort((a, b) => (a.day < b.day ? 1 : -1))
-      expect(rows).toEqual(expected)
+    test('revenue and refunds per day, and nothing on any other day', async () => {
+      const days = [...reference.days.values()].sort((a, b) => (a.day < b.day ? 1 : -1))
+      const paid = (await system.query(revenuePerDay, { limit: 1000 })).value.rows
+      const expected = days.filter(({ orders }) => orders > 0)
+      expect(paid).toEqual(expected.map(({ day, orders, revenue }) => ({ group: day, orders, revenue })))
+      const refunded = (await system.query(refundsPerDay, { limit: 1000 })).value.rows
+      const given = days.filter(({ refunds }) => refunds > 0)
+      expect(refunded.map(({ group, refunds }) => [group, refunds])).toEqual(given.map(day => [day.day, day.refunds]))
     })
 
     test(

@@ -18,6 +18,7 @@ export interface Reference {
 interface ReferenceOrder {
   orderId: string
   customerId: string
+  customerName: string
   status: string
   lines: { productId: string; quantity: number; unitPrice: number; freight: number }[]
   total: number
@@ -111,6 +112,7 @@ export async function referenceOf(folder: string): Promise<Reference> {
     const order: ReferenceOrder = {
       orderId: row.order_id,
       customerId: people.get(row.customer_id) ?? '',
+      customerName: `Customer ${(people.get(row.customer_id) ?? '').slice(0, 8)}`,
       status: 'placed',
       lines,
       total,

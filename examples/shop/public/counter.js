@@ -57,8 +57,8 @@ export async function showBusiness() {
     ask('orders-per-status'),
     ask('revenue-per-day', { from: days[0], limit: daysShown + 1 }),
   ])
-  const orders = new Map((perStatus?.rows ?? []).map(row => [row.status, row.orders]))
+  const orders = new Map((perStatus?.rows ?? []).map(row => [row.group, row.orders]))
   refill(byId('status-chart'), bars(statuses.map(name => ({ name, value: orders.get(name) ?? 0 }))))
-  const revenue = new Map((perDay?.rows ?? []).map(row => [row.day, row.revenue]))
+  const revenue = new Map((perDay?.rows ?? []).map(row => [row.group, row.revenue]))
   refill(byId('revenue-chart'), columns(days.map(day => ({ day, revenue: revenue.get(day) ?? 0 }))))
 }

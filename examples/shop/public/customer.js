@@ -21,8 +21,9 @@ export async function introduce(name) {
   try {
     await send('customer', customer.id, 'RegisterCustomer', { name })
   } catch (problem) {
-    // Known here already, under the name they first gave
+    // Known here already, under another name
     if (problem.code !== 'command/stream-exists') throw problem
+    await send('customer', customer.id, 'RenameCustomer', { name })
   }
   localStorage.setItem(nameKey, name)
 }

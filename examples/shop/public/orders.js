@@ -134,7 +134,7 @@ function cardOf(entry) {
     h(
       'p',
       { class: 'minor' },
-      `${shortOf(orderId)} · ${lines.map(({ productId, quantity }) => `${quantity} × ${titleOf(productId)}`).join(', ')}`,
+      `${shortOf(orderId)}${row?.customerName ? ` · ${row.customerName}` : ''} · ${lines.map(({ productId, quantity }) => `${quantity} × ${titleOf(productId)}`).join(', ')}`,
     ),
     row === undefined ? null : stepsOf(row),
     problem === undefined ? null : h('p', { class: 'notice bad', role: 'alert' }, problem.message),

@@ -3,14 +3,13 @@ import { Customer } from './domain/customer.ts'
 import { Order } from './domain/order.ts'
 import { Product } from './domain/product.ts'
 import { Customers, customer } from './views/customers.ts'
+import { ordersPerStatus, refundsPerDay, revenuePerDay } from './views/order-figures.ts'
 import { OrderSummaries, order, orderQueue, ordersOfCustomer, recentOrders } from './views/order-summaries.ts'
-import { OrdersPerStatus, ordersPerStatus } from './views/orders-per-status.ts'
 import { bestSellers, catalogue, ProductPages, product, products } from './views/product-pages.ts'
-import { RevenuePerDay, revenuePerDay } from './views/revenue-per-day.ts'
 
 export const shop = app('shop', {
   aggregates: [Customer, Product, Order],
-  projections: [Customers, OrderSummaries, ProductPages, OrdersPerStatus, RevenuePerDay],
+  projections: [Customers, OrderSummaries, ProductPages],
   queries: [
     customer,
     order,
@@ -23,5 +22,6 @@ export const shop = app('shop', {
     bestSellers,
     ordersPerStatus,
     revenuePerDay,
+    refundsPerDay,
   ],
 })

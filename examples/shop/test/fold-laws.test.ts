@@ -45,13 +45,16 @@ const lives = Array.from({ length: 12 }, (_, n) => {
 for (let step = 0; step < 5; step++) {
   samples.push(...lives.flatMap(life => life.slice(step, step + 1)))
   const product = samples.length % 3
+  const renamed = CustomerEvents.CustomerRenamed({ name: `Renamed ${step}`, at: day(step) })
+  samples.push({ stream: `customer-${step % 3}`, event: renamed })
   samples.push({ stream: `product-${product}`, event: ProductEvents.PriceChanged({ price: 50 + step, at: day(step) }) })
 }
 
 test.each(shop.projections.map(projection => [projection.name, projection]))(
   '%s has the same rows however its events are folded',
   async (_, projection) => {
-    const categories = projection.from.map(({ category }) => category)
+    const referred = Object.values(projection.refs).flatMap(({ to }) => to.from)
+    const categories = [...projection.from, ...referred].map(({ category }) => category)
     await foldLaws(projection, { events: samples.filter(({ event }) => categories.includes(event.category)) })
   },
 )

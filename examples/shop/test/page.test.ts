@@ -105,7 +105,7 @@ describeInBrowser('the page', () => {
     const [firstLag, firstEvents] = [await lag.innerText(), await events.innerText()]
     await expect.poll(() => events.innerText(), { timeout: 20_000 }).not.toBe(firstEvents)
     await expect.poll(() => lag.innerText(), { timeout: 20_000 }).not.toBe(firstLag)
-    expect(await page.locator('#views tr').count()).toBe(5)
+    expect(await page.locator('#views tr').count()).toBe(3)
     expect(await page.locator('#write-rate').innerText()).toMatch(/^[\d.,]+$/)
     expect(await page.locator('#status-chart li').count()).toBe(5)
     await page.locator('#revenue-chart rect').first().waitFor({ state: 'attached' })

@@ -10,10 +10,9 @@ import { actions } from '../src/simulation/actions.ts'
 import { simulate } from '../src/simulation/simulate.ts'
 import { emptyWorld } from '../src/simulation/world.ts'
 import { customer } from '../src/views/customers.ts'
+import { ordersPerStatus, refundsPerDay, revenuePerDay } from '../src/views/order-figures.ts'
 import { order, orderQueue, ordersOfCustomer, recentOrders } from '../src/views/order-summaries.ts'
-import { ordersPerStatus } from '../src/views/orders-per-status.ts'
 import { bestSellers, catalogue, product, products } from '../src/views/product-pages.ts'
-import { revenuePerDay } from '../src/views/revenue-per-day.ts'
 
 let system: System
 
@@ -52,6 +51,7 @@ describe('the views', () => {
     expect((await system.query(order, { orderId: 'o-1' }, { after: token })).value).toEqual({
       orderId: 'o-1',
       customerId: 'ana',
+      customerName: null,
       status: 'delivered',
       lines: [mug, lamp],
       total: 13_000,
@@ -117,7 +117,7 @@ describe('the views', () => {
     expect((await system.query(catalogue, { category: 'kitchen' })).value.rows).toEqual([all[1]])
   })
 
-  test('count orders per status, and keep no row of a status that nothing stands in', async () => {
+  test('count orders per status, and know none of a status that nothing stands in', async () => {
     await place('o-1')
     await place('o-2')
     await pay('o-2', 13_000)
@@ -127,8 +127,8 @@ describe('the views', () => {
     await cancel('o-3')
     const { token: after } = await cancel('o-1')
     expect((await system.query(ordersPerStatus, {}, { after })).value.rows).toEqual([
-      { status: 'cancelled', orders: 2 },
-      { status: 'paid', orders: 1 },
+      { group: 'cancelled', orders: 2 },
+      { group: 'paid', orders: 1 },
     ])
   })
 
@@ -143,18 +143,34 @@ describe('the views', () => {
     await place('o-4')
     const { token: after } = await system.dispatch(Order, 'o-4', 'CancelOrder', { at: '2026-01-06T10:00:00Z' })
     expect((await system.query(revenuePerDay, {}, { after })).value.rows).toEqual([
-      { day: '2026-01-05', orders: 0, revenue: 0, refunds: 9_300 },
-      { day: '2026-01-03', orders: 2, revenue: 13_000, refunds: 0 },
-      { day: '2026-01-02', orders: 1, revenue: 13_000, refunds: 0 },
+      { group: '2026-01-03', orders: 2, revenue: 13_000 },
+      { group: '2026-01-02', orders: 1, revenue: 13_000 },
+    ])
+    expect((await system.query(refundsPerDay, {})).value.rows).toEqual([
+      { group: '2026-01-05', orders: 1, refunds: 9_300 },
     ])
     const some = (await system.query(revenuePerDay, { from: '2026-01-03', to: '2026-01-04' })).value.rows
-    expect(some.map(row => row.day)).toEqual(['2026-01-03'])
+    expect(some.map(row => row.group)).toEqual(['2026-01-03'])
   })
 
   test('know a customer by name', async () => {
     const { token: after } = await system.dispatch(Customer, 'ana', 'RegisterCustomer', { name: 'Ana' })
     const found = await system.query(customer, { customerId: 'ana' }, { after })
     expect(found.value).toMatchObject({ customerId: 'ana', name: 'Ana', city: null })
+  })
+
+  test("a customer's new name is in all her orders, as soon as whoever renamed her looks", async () => {
+    const nameIn = async (orderId: string, after: string) =>
+      (await system.query(order, { orderId }, { after })).value?.customerName
+    const rename = (name: string) => system.dispatch(Customer, 'ana', 'RenameCustomer', { name })
+    const { token } = await place('o-1')
+    expect(await nameIn('o-1', token)).toBe(null)
+    await expect(rename('Ana')).rejects.toMatchObject({ code: 'command/rejected' })
+    await system.dispatch(Customer, 'ana', 'RegisterCustomer', { name: 'Ana' })
+    expect(await nameIn('o-2', (await place('o-2')).token)).toBe('Ana')
+    const renamed = await rename('Ana Maria')
+    for (const orderId of ['o-1', 'o-2']) expect(await nameIn(orderId, renamed.token)).toBe('Ana Maria')
+    expect((await rename('Ana Maria')).events).toEqual([])
   })
 })
 

@@ -4,5 +4,5 @@ import { memoryViewStore } from './view-store.ts'
 
 /** A backend that lives and goes with this process: for tests, and for trying things out. */
 export function inMemory(): Backend {
-  return { log: memoryLogStorage(), views: memoryViewStore(), close: async () => undefined }
+  return { log: memoryLogStorage(), views: memoryViewStore(), oneDatabase: true, close: async () => undefined }
 }

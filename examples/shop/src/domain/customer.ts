@@ -1,4 +1,4 @@
-import { aggregate, events } from 'bifold'
+import { aggregate, events, reject } from 'bifold'
 import { z } from 'zod'
 import { Moment, momentOf } from './values.ts'
 
@@ -11,21 +11,23 @@ const Name = z.string().min(1).max(100)
 
 export const CustomerEvents = events('customer', {
   CustomerRegistered: z.object({ name: Name, address: Address.optional(), at: Moment }),
+  CustomerRenamed: z.object({ name: Name, at: Moment }),
 })
 
-// State and evolve: no later decision needs to know anything of a customer
+// State and evolve
 
-type CustomerState = { readonly registered: boolean }
+type CustomerState = { readonly name: string | null }
 
-const initial = (): CustomerState => ({ registered: false })
+const initial = (): CustomerState => ({ name: null })
 
 // Decisions and wiring
 
-/** `stream: 'new'` is the whole rule: nobody registers twice. */
+/** Nobody registers twice (`stream: 'new'`), and only who is registered takes another name. */
 export const Customer = aggregate(CustomerEvents, {
   initial,
   evolve: {
-    CustomerRegistered: () => ({ registered: true }),
+    CustomerRegistered: (_, { data }) => ({ name: data.name }),
+    CustomerRenamed: (_, { data }) => ({ name: data.name }),
   },
   commands: {
     RegisterCustomer: {
@@ -34,6 +36,13 @@ export const Customer = aggregate(CustomerEvents, {
       decide: (_, { at, ...customer }, context) => [
         CustomerEvents.CustomerRegistered({ ...customer, at: momentOf(at, context) }),
       ],
+    },
+    RenameCustomer: {
+      input: z.object({ name: Name, at: Moment.optional() }),
+      decide: (customer, { name, at }, context) => {
+        if (customer.name === null) return reject('customer-not-registered', 'There is no such customer')
+        return customer.name === name ? [] : [CustomerEvents.CustomerRenamed({ name, at: momentOf(at, context) })]
+      },
     },
   },
 })

@@ -1,9 +1,7 @@
 import type { AnyQuery, System } from 'bifold'
 import { customer } from '../views/customers.ts'
 import { order } from '../views/order-summaries.ts'
-import { ordersPerStatus } from '../views/orders-per-status.ts'
 import { product } from '../views/product-pages.ts'
-import { revenuePerDay } from '../views/revenue-per-day.ts'
 import type { Figures } from './figures.ts'
 
 /** The cheapest question to each view. */
@@ -11,8 +9,6 @@ const questions: readonly (readonly [query: AnyQuery, input: unknown])[] = [
   [customer, { customerId: 'probe' }],
   [order, { orderId: 'probe' }],
   [product, { productId: 'probe' }],
-  [ordersPerStatus, {}],
-  [revenuePerDay, { limit: 1 }],
 ]
 
 const pauseMs = 200

@@ -14,6 +14,7 @@ export const Customers = projection('customers', {
       city: data.address?.city ?? null,
       registeredAt: data.at,
     }),
+    CustomerRenamed: (customer, { data }) => customer && { ...customer, name: data.name },
   },
 })
 

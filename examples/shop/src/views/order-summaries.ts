@@ -1,9 +1,10 @@
 import { projection, query } from 'bifold'
 import { z } from 'zod'
 import { Line, OrderEvents, OrderStatus } from '../domain/order.ts'
-import { Id, Moment } from '../domain/values.ts'
+import { dayOf, Id, Moment } from '../domain/values.ts'
+import { Customers } from './customers.ts'
 
-const OrderSummary = z.object({
+const OrderState = z.object({
   orderId: Id,
   customerId: Id,
   status: OrderStatus,
@@ -18,10 +19,13 @@ const OrderSummary = z.object({
   score: z.int().nullable(),
 })
 
-/** Where each order stands: a row for each order. */
+/** With what the customer is called now, or nothing where the shop does not know her. */
+const OrderSummary = OrderState.extend({ customerName: z.string().nullable() })
+
+/** Where each order stands: a row for each order, and sums over all of them. A customer's new name is in all her orders. */
 export const OrderSummaries = projection('order-summaries', {
   from: [OrderEvents],
-  state: OrderSummary,
+  state: OrderState,
   on: {
     OrderPlaced: (_, { streamId, data }) => ({
       orderId: streamId,
@@ -43,6 +47,22 @@ export const OrderSummaries = projection('order-summaries', {
     OrderCancelled: (order, { data }) =>
       order && { ...order, status: 'cancelled', refund: data.refund, cancelledAt: data.at },
     OrderReviewed: (order, { data }) => order && { ...order, score: data.score },
+  },
+  refs: { customer: { to: Customers, key: order => order.customerId } },
+  row: OrderSummary,
+  present: (order, { customer }) => ({ ...order, customerName: customer?.name ?? null }),
+  rollups: {
+    perStatus: { by: order => order.status, sum: () => ({ orders: 1 }) },
+    /** What came in, by the day of the payment; an order that was cancelled later had come in all the same. */
+    paidPerDay: {
+      by: order => order.paidAt && dayOf(order.paidAt),
+      sum: order => ({ orders: 1, revenue: order.total }),
+    },
+    /** What went back, by the day of the cancellation. */
+    refundedPerDay: {
+      by: order => (order.cancelledAt === null || order.refund === 0 ? null : dayOf(order.cancelledAt)),
+      sum: order => ({ orders: 1, refunds: order.refund }),
+    },
   },
   indexes: [['customerId', 'placedAt'], ['status', 'placedAt'], ['placedAt']],
 })

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type AnyProjection, isError, type System } from '../../src/index.ts'
+import { openDepot } from './open-depot.ts'
+import { depot } from './parcels.ts'
+
+/** What somebody does at night who has a system and no patience. */
+export interface Operator {
+  readonly actions: Readonly<Record<string, () => Promise<void>>>
+  /** Puts everything back to work, and goes. */
+  rest(): Promise<void>
+}
+
+/** The server may be away, and the thing may not be possible just now: then it was tried. */
+const away = ['log/connection-lost', 'project/store-unreachable'] as const
+const impossible = [
+  'project/rebuild-running',
+  'project/generation-behind',
+  'project/generation-loading',
+  'project/generation-in-use',
+  'project/generation-dropped',
+  'project/not-parked',
+  'project/retry-pending',
+  'project/request-pending',
+  'project/no-generation',
+] as const
+
+export async function startOperator(url: string, random: () => number): Promise<Operator> {
+  const system = await openDepot(url, { roles: { commands: false, projections: false } })
+  const pick = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)] as T
+  const tried = async (attempt: (projection: AnyProjection) => Promise<unknown>): Promise<void> => {
+    try {
+      await attempt(pick(depot.projections))
+    } catch (error) {
+      if (![...away, ...impossible].some(code => isError(error, code))) throw error
+    }
+  }
+  const another = async (system: System, projection: AnyProjection): Promise<number> => {
+    const all = await system.views.generations(projection.name)
+    return (pick(all.filter(({ active }) => !active)) ?? pick(all)).generation
+  }
+  return {
+    actions: {
+      'rebuild a view': () => tried(projection => system.rebuild(projection)),
+      'swap a view': () => tried(async projection => system.swap(projection, await another(system, projection))),
+      'drop a generation': () => tried(async projection => system.drop(projection, await another(system, projection))),
+      'reset a view': () => tried(projection => system.reset(projection)),
+      'retry what is parked': () => tried(projection => system.deadLetters.retryAll(projection, { timeoutMs: 2000 })),
+      'skip an event': () =>
+        tried(async projection => {
+          const parked = await system.deadLetters.list({ projection })
+          if (parked.length === 0) return
+          const { key, position } = pick(parked)
+          await system.deadLetters.skip(projection, key, { position, reason: 'it is poison', timeoutMs: 2000 })
+        }),
+      'pause a view for a while': () =>
+        tried(async projection => {
+          await system.pause(projection)
+          await sleep(random() * 1500)
+          await insisted(() => system.resume(projection))
+        }),
+    },
+    rest: async () => {
+      // A pause whose answer was lost may have been made.
+      for (const projection of depot.projections) await insisted(() => system.resume(projection))
+      await system.close()
+    },
+  }
+}
+
+async function insisted(attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!away.some(code => isError(error, code))) throw error
+      await sleep(50)
+    }
+  }
+}
