@@ -244,9 +244,9 @@ export const catalogue = {
     return `${cause}; its leases last ${at.leaseMs} ms, so that other processes may have taken its shards over. Nothing was lost or written twice. Make it faster, or \`leaseMs\` longer.`
   },
   'project/store-unreachable': (at: { projection: string; problem: string }) =>
-    `The store of the view ${quote(at.projection)} cannot be reached: ${at.problem}. It is tried again until it can.`,
+    `The store of the view ${quote(at.projection)} cannot be reached: ${at.problem}. A projection tries it again until it can; what you have asked for yourself, ask for again.`,
   'project/store-busy': (at: { projection: string; problem: string }) =>
-    `The store of the view ${quote(at.projection)} cannot do that at the moment: ${at.problem}. Nothing of what it was asked to write was written; it is tried again until it can.`,
+    `The store of the view ${quote(at.projection)} cannot do that at the moment: ${at.problem}. Nothing of what it was asked to write was written. A projection tries it again until it can; what you have asked for yourself, ask for again.`,
   'project/store-failed': (at: { projection: string; problem: string }) =>
     `The store of the view ${quote(at.projection)} failed: ${at.problem}. Nothing of what it was asked to write was written. Look at the error's cause.`,
   'project/no-generation': (at: { projection: string; version: number }) =>

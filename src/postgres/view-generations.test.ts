@@ -170,6 +170,23 @@ describePostgres('the generations of a view', () => {
     expect(await committing).toBe('committed')
   })
 
+  test('a swap waits for whoever parks a key before it holds the checkpoints that this one is about to move', async () => {
+    await store.open(notes('swapped'))
+    await store.open(notes('swapped', 2))
+    const parking = new pg.Client({ connectionString: fresh.url })
+    await parking.connect()
+    await parking.query('begin')
+    await parking.query(
+      "select from bifold_views._generations where projection = 'swapped' and generation = 1 for no key update",
+    )
+    const swapping = store.activate('swapped', 2)
+    await untilSomebodyWaits(parking)
+    await parking.query("select from bifold_views._checkpoints where projection = 'swapped' for update nowait")
+    await parking.query('rollback')
+    await parking.end()
+    expect(await swapping).toEqual({ kind: 'activated' })
+  })
+
   test('one is dropped although whoever writes to it locks in another order', async () => {
     await store.open(notes('crossed'))
     await store.open(notes('crossed', 2))

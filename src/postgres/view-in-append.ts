@@ -1,6 +1,6 @@
 import type { DeadLetters, LoadedRow, RowKey, ViewCommit, ViewInAppend } from '../project/index.ts'
 import type { Sql, Statement } from './client.ts'
-import { type Ask, deadLettersOf, Full, lockParking, writeParking } from './view-letters.ts'
+import { type Ask, deadLettersOf, Full, writeParking } from './view-letters.ts'
 import type { ViewName } from './view-referred.ts'
 
 const holdStatement: Statement = {
@@ -45,11 +45,9 @@ export function viewInAppend({ view, write, load, moved }: VerbsInAppend, sql: S
     load: keys => load(sql, keys),
     commit: async commit => {
       try {
-        // Nothing is written before it is known that there is room: the checkpoint is held, so that nothing has to go first.
-        if (commit.parking !== undefined) {
-          await lockParking(sql, projection, generation, commit.parking)
-          await writeParking(sql, projection, generation, 0, commit.parking)
-        }
+        // Nothing is written before it is known that there is room. The checkpoint of the only shard is held: nobody else
+        // parks meanwhile, and to lock the generation after it would be the wrong way round.
+        if (commit.parking !== undefined) await writeParking(sql, projection, generation, 0, commit.parking)
       } catch (error) {
         if (error instanceof Full) return 'full'
         throw error

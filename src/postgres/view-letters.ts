@@ -194,7 +194,7 @@ function requestOf({ action, reason, ...letter }: RequestRow): LetterRequest {
 
 /**
  * Shards that park at the same time are counted one after the other. Whoever is about to park takes this before it moves its
- * checkpoint, in the order in which a generation is dropped.
+ * checkpoint, in the order in which a generation is dropped or gives way to another one.
  */
 export async function lockParking(
   sql: Sql,
@@ -264,7 +264,7 @@ delete from bifold_views._letter_requests r
  where r.projection = $1 and r.generation = $2 and r.tenant = a.tenant and r.key = a.key`,
 }
 
-/** Writes what a commit does with dead letters, in its transaction, after `lockParking`. @throws `Full` where there is no room. */
+/** Writes what a commit does with dead letters, in its transaction, in which no other shard parks. @throws `Full` where there is no room. */
 export async function writeParking(
   sql: Sql,
   projection: string,

@@ -6,7 +6,7 @@ import { dropIndexes, type FoundGeneration, lockGenerations, makeIndexes } from 
 import { Full, lockParking, writeParking } from './view-letters.ts'
 import { endOthers } from './view-load-lock.ts'
 import { inViews, tableNameOf } from './view-names.ts'
-import { besidesOf, type ViewName } from './view-referred.ts'
+import { besidesOf, lockPast, type ViewName } from './view-referred.ts'
 import { addSums } from './view-rollups.ts'
 
 type LoadVerbs = Pick<View, 'loading' | 'bulkLoad'> & {
@@ -92,6 +92,7 @@ async function write(
   // Who refers to this view waits at its beginning for each shard that is at its own: as this one is, until this is over.
   if (keepsPast && (await sql.query(movedStatement, [name, generation])).length > 0) return 'needs-past'
   await sql.copyIn(copy.text, linesOf(load, copy))
+  if (keepsPast) await sql.query(lockPast, [name, generation])
   if (parking !== undefined) await lockParking(sql, name, generation, parking)
   const moved = await sql.query(moveStatement, moveValues(name, generation, load))
   if (moved.length === 0) throw new Fenced()

@@ -31,7 +31,7 @@ export async function startOperator(url: string, random: () => number): Promise<
     try {
       await attempt(pick(depot.projections))
     } catch (error) {
-      if (![...away, ...impossible].some(code => isError(error, code))) throw error
+      if (![...away, ...impossible].some(code => isError(error, code)) && !isReadForLong(error)) throw error
     }
   }
   const another = async (system: System, projection: AnyProjection): Promise<number> => {
@@ -65,6 +65,12 @@ export async function startOperator(url: string, random: () => number): Promise<
       await system.close()
     },
   }
+}
+
+/** A process that was stopped in the midst of a transaction holds what is to be dropped. Two that wait for each other are a mistake. */
+function isReadForLong(error: unknown): boolean {
+  const lockNotAvailable = '55P03'
+  return isError(error, 'project/store-busy') && error.data.problem.includes(lockNotAvailable)
 }
 
 async function insisted(attempt: () => Promise<void>): Promise<void> {

@@ -36,6 +36,10 @@ begin
     return query select 'behind', goal, reached;
     return;
   end if;
+  -- The generation before its checkpoints, as a shard locks them that parks a key. The other generation goes on parking
+  -- until it has reached this one: it is locked no sooner than it is written.
+  perform from bifold_views._generations g
+    where g.projection = _projection and g.generation = _serving for no key update;
   perform from bifold_views._checkpoints c
     where c.projection = _projection and c.generation = _serving order by c.shard for share;
   select max(c.position) into goal
