@@ -35,3 +35,24 @@ test('what fails is let go, and the next one is done', async () => {
   await follow(3)
   expect(done).toEqual([2, 3])
 })
+
+test('what comes at the very moment when one work ends and the next begins, is not done beside it', async () => {
+  let underWay = 0
+  let most = 0
+  const done: number[] = []
+  const follow = followNewest(async (n: number) => {
+    underWay++
+    most = Math.max(most, underWay)
+    for (let turns = 0; turns < 3; turns++) await Promise.resolve()
+    done.push(n)
+    underWay--
+  })
+  const all = [follow(1), follow(2)]
+  for (let n = 3; n < 40; n++) {
+    await Promise.resolve()
+    all.push(follow(n))
+  }
+  await Promise.all(all)
+  expect(most).toBe(1)
+  expect(done.at(-1)).toBe(39)
+})

@@ -10,20 +10,19 @@ export function followNewest<T>(work: (thing: T) => Promise<void>): (thing: T) =
   let next: Promise<void> | undefined
 
   const run = (): Promise<void> => {
+    next = undefined
     running = work(newest)
       .catch(() => undefined)
       .finally(() => {
-        running = undefined
+        // The next one begins a few turns later, and what comes until then must not begin beside it.
+        if (next === undefined) running = undefined
       })
     return running
   }
   return thing => {
     newest = thing
     if (running === undefined) return run()
-    next ??= running.then(() => {
-      next = undefined
-      return run()
-    })
+    next ??= running.then(run)
     return next
   }
 }

@@ -8,20 +8,16 @@ import type { SeenGenerations } from './plan-generations.ts'
 import { tendGenerations } from './tend-generations.ts'
 import { viewShapeOf } from './view-shape.ts'
 
+const generationOf = (generation: number, more: Partial<Generation>): Generation => ({
+  ...{ generation, version: 1, shards: 1, columns: [], definition: '', rowShape: '', parked: 0, loads: [] },
+  ...{ active: false, served: true, followed: false, referredTo: false, refersTo: [], setAside: false, sums: {} },
+  checkpoints: [{ shard: 0, epoch: 1, position: 0, fingerprint: '' }],
+  ...more,
+})
+const Notes = projection('notes', { from: [], state: z.object({}), on: {} })
+
 test('one that cannot be dropped now is tried again after as long, and not with each look', async () => {
-  const one = (generation: number): Generation => ({
-    ...{ generation, version: 1, shards: 1, columns: [], definition: '', rowShape: '', parked: 0, loads: [] },
-    ...{
-      active: generation === 3,
-      served: true,
-      followed: false,
-      referredTo: false,
-      refersTo: [],
-      setAside: false,
-      sums: {},
-    },
-    checkpoints: [{ shard: 0, epoch: 1, position: 0, fingerprint: '' }],
-  })
+  const one = (generation: number): Generation => generationOf(generation, { active: generation === 3 })
   const seen: SeenGenerations = { all: [one(1), one(2), one(3)], known: [3] }
   let nowMs = 0
   let look = (_: SeenGenerations): void => undefined
@@ -35,7 +31,7 @@ test('one that cannot be dropped now is tried again after as long, and not with 
       },
     } as never,
     watch: {
-      shape: viewShapeOf(projection('notes', { from: [], state: z.object({}), on: {} })),
+      shape: viewShapeOf(Notes),
       onSeen: (listener: typeof look) => {
         look = listener
         return () => undefined
@@ -54,22 +50,11 @@ test('one that cannot be dropped now is tried again after as long, and not with 
 })
 
 test('however many looks come behind a slow swap, only the newest is acted on', async () => {
-  const one = (generation: number, position: number): Generation => ({
-    ...{
-      generation,
-      version: 1,
-      shards: 1,
-      columns: [],
-      definition: '',
-      rowShape: '',
-      sums: {},
-      parked: 0,
-      loads: [],
-      refersTo: [],
-    },
-    ...{ active: generation === 1, served: generation === 1, followed: true, referredTo: false, setAside: false },
-    checkpoints: [{ shard: 0, epoch: 1, position, fingerprint: '' }],
-  })
+  const one = (generation: number, position: number): Generation =>
+    generationOf(generation, {
+      ...{ active: generation === 1, served: generation === 1, followed: true },
+      checkpoints: [{ shard: 0, epoch: 1, position, fingerprint: '' }],
+    })
   let look = (_: SeenGenerations): void => undefined
   let answer = (): void => undefined
   let swaps = 0
@@ -84,7 +69,7 @@ test('however many looks come behind a slow swap, only the newest is acted on', 
       },
     } as never,
     watch: {
-      shape: viewShapeOf(projection('notes', { from: [], state: z.object({}), on: {} })),
+      shape: viewShapeOf(Notes),
       onSeen: (listener: typeof look) => {
         look = listener
         return () => undefined
@@ -101,4 +86,51 @@ test('however many looks come behind a slow swap, only the newest is acted on', 
   }
   await end()
   expect(swaps).toBe(2)
+})
+
+test('nothing is built for a view to which rows refer that was seen a moment too early', async () => {
+  const Shelves = projection('shelves', {
+    ...{ from: [], state: z.object({ note: z.string() }), on: {} },
+    refs: { note: { to: Notes, key: ({ note }) => note } },
+    row: z.object({ note: z.string() }),
+    present: shelf => shelf,
+  })
+  const notes = (serving: number): readonly Generation[] =>
+    [1, 2].map(generation => generationOf(generation, { active: generation === serving }))
+  let serving = 2
+  let rebuilt = 0
+  let look = (_: SeenGenerations): void => undefined
+  const end = tendGenerations({
+    store: {
+      generations: async () => notes(serving),
+      rebuild: async () => {
+        rebuilt++
+      },
+    } as never,
+    watch: {
+      shape: viewShapeOf(Shelves, [Shelves, Notes]),
+      onSeen: (listener: typeof look) => {
+        look = listener
+        return () => undefined
+      },
+      seen: () => seen,
+    } as never,
+    watches: new Map([
+      ['notes', { seen: () => ({ all: notes(1), known: [1, 2] }), onSeen: () => () => undefined } as never],
+    ]),
+    runtime: systemRuntime,
+    limits: defaultRebuildLimits,
+  })
+  const seen: SeenGenerations = {
+    all: [generationOf(1, { active: true, refersTo: [{ projection: 'notes', generation: 2 }] })],
+    known: [1],
+  }
+  look(seen)
+  await systemRuntime.turn()
+  expect(rebuilt).toBe(0)
+  serving = 1
+  look(seen)
+  await systemRuntime.turn()
+  expect(rebuilt).toBe(1)
+  await end()
 })

@@ -13,7 +13,7 @@ import {
 } from './plan-generations.ts'
 import { needlessBuildOf, needsRebuild, supersededWarning } from './plan-references.ts'
 import type { ViewStore } from './store.ts'
-import { type GenerationWatch, seenReferred } from './watch-generations.ts'
+import { type GenerationWatch, readReferred, seenReferred } from './watch-generations.ts'
 
 export interface TendOptions {
   readonly store: ViewStore
@@ -70,10 +70,13 @@ export function tendGenerations(options: TendOptions): () => Promise<void> {
   const followReferred = async (seen: SeenGenerations): Promise<void> => {
     const referred = seenReferred(shape.projection, watches)
     if (limits.swap === 'manual') return tell('superseded', supersededWarning(shape.projection, seen, referred))
-    const needless = needlessBuildOf(seen, referred)
+    if (needlessBuildOf(seen, referred) === undefined && !needsRebuild(seen, referred)) return
+    // Each view is looked at by itself: another process may have built this one with what was not seen here to serve yet.
+    const now = await readReferred(store, referred)
+    const needless = needlessBuildOf(seen, now)
     if (needless !== undefined) await store.drop(name, needless)
     // Where another process has dropped it and went no further, this one goes on.
-    if (needless !== undefined || needsRebuild(seen, referred)) {
+    if (needless !== undefined || needsRebuild(seen, now)) {
       await store.rebuild(shape, seen.all.at(-1)?.generation)
     }
   }

@@ -47,7 +47,10 @@ async function watchGenerations(options: WatchOptions): Promise<GenerationWatch>
   }
   const start = (): Promise<SeenGenerations> => {
     cancelPoll()
+    lookAgain = undefined
     looking = read().finally(() => {
+      // The next look begins a few turns later, and what comes until then waits for it.
+      if (lookAgain !== undefined) return
       looking = undefined
       schedule()
     })
@@ -56,9 +59,7 @@ async function watchGenerations(options: WatchOptions): Promise<GenerationWatch>
   /** What is asked for during a look is answered by the one after it: the first may have read before. */
   const look = (): Promise<SeenGenerations> => {
     if (looking === undefined) return start()
-    lookAgain ??= looking.then(start, start).finally(() => {
-      lookAgain = undefined
-    })
+    lookAgain ??= looking.then(start, start)
     return lookAgain
   }
   const hint = (): void => {
@@ -111,6 +112,16 @@ export function seenReferred(
     if (watch !== undefined) seen.set(to.name, watch.seen())
   }
   return seen
+}
+
+/** As they are now. */
+export async function readReferred(
+  store: Pick<ViewStore, 'generations'>,
+  referred: SeenReferred,
+): Promise<SeenReferred> {
+  const read = async ([name, { known }]: readonly [string, SeenGenerations]) =>
+    [name, { all: await store.generations(name), known }] as const
+  return new Map(await Promise.all(Array.from(referred, read)))
 }
 
 /** Opens the views of some of an app's projections, and watches them: by the names of the projections. */

@@ -38,13 +38,14 @@ export type Obtained =
 /**
  * The server at `DATABASE_URL` where that is set, else one of our own.
  *
+ * @param settings as of `startServer`, for one of our own
  * @returns its address and what ends it, or the reason why there is none
  */
-export async function obtainServer(): Promise<Obtained> {
+export async function obtainServer(settings: Readonly<Record<string, string>> = {}): Promise<Obtained> {
   const given = process.env['DATABASE_URL']
   if (given) return { url: given, version: 'DATABASE_URL', stop: async () => {} }
   try {
-    return await startServer()
+    return await startServer(settings)
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) }
   }
