@@ -1,5 +1,5 @@
 import { describePostgres, freshDatabase } from '../../test/support/postgres.ts'
-import { type ProjectorUnderTest, projectorContract } from '../project/projector.contract.ts'
+import { projectorContract } from '../project/projector.contract.ts'
 import { projectorChangesContract } from '../project/projector-changes.contract.ts'
 import { projectorGenerationsContract } from '../project/projector-generations.contract.ts'
 import { projectorLateContract } from '../project/projector-late.contract.ts'
@@ -10,6 +10,7 @@ import { projectorRefLoadsContract } from '../project/projector-ref-loads.contra
 import { projectorReferredContract } from '../project/projector-referred.contract.ts'
 import { projectorRefsContract } from '../project/projector-refs.contract.ts'
 import { projectorShardsContract } from '../project/projector-shards.contract.ts'
+import type { ProjectorUnderTest } from '../project/projector-under-test.contract.ts'
 import { projectorWaitsContract } from '../project/projector-waits.contract.ts'
 import { openPglite, openPostgres, postgresLogStorage, postgresViewStore } from './index.ts'
 

@@ -67,3 +67,14 @@ test('a hint that hurries a look which is overdue does not hide that it is', () 
   clock += 20
   expect(watch.look()?.by).toBe('orders/2/3')
 })
+
+test('a fold that blocks while the store is being asked is told, too', () => {
+  clock += 200
+  expect(watch.look()).toBeUndefined()
+  clock += 1700
+  watch.ran(shard, 1700, 'on')
+  watch.renewed()
+  watch.expect(200)
+  clock += 200
+  expect(watch.look()?.by).toBe('orders/2/3')
+})

@@ -40,7 +40,9 @@ export function watchBlocks(runtime: Pick<Runtime, 'elapsed'>, leaseMs: number):
       // A store that does not answer keeps leases from being renewed too: then this look is not late.
       const lateMs = lookedAt - dueAt
       dueAt = Number.POSITIVE_INFINITY
-      if (lookedAt - renewedAt <= leaseMs || lateMs < leaseMs / 2) return undefined
+      // A fold that blocks while the store is asked makes no look late, since none is due.
+      const isBlocked = lateMs >= leaseMs / 2 || (found?.tookMs ?? 0) > leaseMs
+      if (lookedAt - renewedAt <= leaseMs || !isBlocked) return undefined
       const by = found !== undefined && found.tookMs >= lateMs / 2 ? found : undefined
       const blockedMs = Math.round(by === undefined ? lateMs : by.tookMs)
       const warning = new BifoldError('project/lease-lost', {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { afterAll, afterEach, beforeAll, expect } from 'vitest'
-import { BifoldError, type NewEvent } from '../define/index.ts'
-import { createLog, defaultTenant, type EventLog } from '../log/index.ts'
+import { expect } from 'vitest'
+import { BifoldError } from '../define/index.ts'
+import type { EventLog } from '../log/index.ts'
 import type { ProjectorLimits } from './limits.ts'
 import {
   eventsOf,
@@ -12,8 +12,8 @@ import {
   parcels,
   post,
 } from './parcels.contract.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
-import { type Projector, type ProjectorOptions, type ProjectorSettings, startProjector } from './projector.ts'
+import type { Projector, ProjectorOptions, ProjectorSettings } from './projector.ts'
+import { type ProjectorUnderTest, projectorUnderTest, until } from './projector-under-test.contract.ts'
 import { rowId, type View, type ViewStore } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
 
@@ -73,33 +73,11 @@ export function deaf() {
   return { names, hear }
 }
 
-/** A log and a store for the tests of one suite, projectors that end with each test, and what the views of parcels hold. */
+/** As `projectorUnderTest`, of parcels, and what their views hold. */
 export function parcelsUnderTest(make: () => Promise<ProjectorUnderTest>, settings: ProjectorSettings = quick) {
-  let tested: ProjectorUnderTest
-  let log: EventLog
-  let started: Projector[] = []
-  beforeAll(async () => {
-    tested = await make()
-    log = await createLog(tested.log, { eventTypes: post(parcels()).eventTypes })
-  })
-  afterEach(async () => {
-    await Promise.all(started.map(projector => projector.stop()))
-    started = []
-  })
-  afterAll(async () => {
-    await log.close()
-    await tested.close()
-  })
-
-  const append = async (category: string, id: string, ...added: readonly NewEvent[]): Promise<number> => {
-    await log.append({ stream: { tenant: defaultTenant, category, id }, expected: 'any', events: added })
-    return (await log.head()).position
-  }
-  async function until(holds: () => Promise<boolean>): Promise<void> {
-    while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 2))
-  }
-  const viewOf = ({ Parcels }: Parcels): Promise<View> => tested.store.open(viewShapeOf(Parcels))
-  const peopleOf = ({ People }: Parcels): Promise<View> => tested.store.open({ ...viewShapeOf(People), past: true })
+  const its = projectorUnderTest(make, post(parcels()), settings)
+  const viewOf = ({ Parcels }: Parcels): Promise<View> => its.tested.store.open(viewShapeOf(Parcels))
+  const peopleOf = ({ People }: Parcels): Promise<View> => its.tested.store.open({ ...viewShapeOf(People), past: true })
   /** The rows of the parcels, and the sums of their rollups over all shards. */
   async function storedIn(projected: Parcels) {
     return (await viewOf(projected)).snapshot(async ({ pages, sums }) => {
@@ -117,25 +95,21 @@ export function parcelsUnderTest(make: () => Promise<ProjectorUnderTest>, settin
   }
   return {
     get tested(): ProjectorUnderTest {
-      return tested
+      return its.tested
     },
     get log(): EventLog {
-      return log
+      return its.log
     },
-    async start(
+    append: its.append,
+    start: (
       projected: Parcels,
       more: ProjectorSettings & Pick<ProjectorOptions, 'onWarning'> = {},
-      store = tested.store,
-    ): Promise<Projector> {
-      const projector = await startProjector({ app: post(projected), log, store, ...settings, ...more })
-      started.push(projector)
-      return projector
-    },
-    append,
-    named: (id: string, to: string): Promise<number> => append('person', id, PersonEvents.PersonNamed({ name: to })),
-    until,
+      store = its.tested.store,
+    ): Promise<Projector> => its.start({ app: post(projected), store, ...more }),
+    named: (id: string, to: string): Promise<number> =>
+      its.append('person', id, PersonEvents.PersonNamed({ name: to })),
     async caughtUp(projector: Projector): Promise<void> {
-      const { position } = await log.head()
+      const { position } = await its.log.head()
       await until(async () => (await projector.status()).every(status => status.position >= position))
     },
     viewOf,
@@ -148,10 +122,10 @@ export function parcelsUnderTest(make: () => Promise<ProjectorUnderTest>, settin
     },
     async isRight(projected: Parcels): Promise<boolean> {
       const { rows } = await storedIn(projected)
-      return isDeepStrictEqual(sorted(rows), sorted(expectedParcels(await eventsOf(log))))
+      return isDeepStrictEqual(sorted(rows), sorted(expectedParcels(await eventsOf(its.log))))
     },
     async expectRight(projected: Parcels): Promise<void> {
-      const expected = expectedParcels(await eventsOf(log))
+      const expected = expectedParcels(await eventsOf(its.log))
       const { rows, sums } = await storedIn(projected)
       expect(sorted(rows)).toEqual(sorted(expected))
       expect(sorted(sums)).toEqual(sorted(expectedSums(expected)))

@@ -13,7 +13,7 @@ import {
   sentBy,
 } from './parcels.contract.ts'
 import { parcelsUnderTest, prompt, seeded, unsteady } from './parcels-under-test.contract.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
+import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
 import { type View, type ViewStore } from './store.ts'
 
 let tests = 0
@@ -36,7 +36,7 @@ export function projectorChangesContract(
 ): void {
   describe(`rows that cannot be made with a row that changed: ${name}`, () => {
     const its = parcelsUnderTest(make, prompt)
-    const { start, append, named, until, caughtUp, viewOf, peopleOf, storedIn, expectRight, sorted } = its
+    const { start, append, named, caughtUp, viewOf, peopleOf, storedIn, expectRight, sorted } = its
     const weighed = (id: string, grams: number) => append('parcel', id, ParcelEvents.ParcelWeighed({ grams }))
     const sent = (id: string, from: string) => append('parcel', id, sentBy(from, null, 'north'))
 

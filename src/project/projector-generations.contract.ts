@@ -1,9 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { app, type BifoldError, events, projection } from '../define/index.ts'
-import { createLog, defaultTenant, type EventLog } from '../log/index.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
-import { type Projector, type ProjectorOptions, type ProjectorSettings, startProjector } from './projector.ts'
+import { defaultTenant } from '../log/index.ts'
+import type { Projector, ProjectorOptions, ProjectorSettings } from './projector.ts'
+import { type ProjectorUnderTest, projectorUnderTest, statusWhere } from './projector-under-test.contract.ts'
 import type { ProjectionStatus } from './status.ts'
 import { viewShapeOf } from './view-shape.ts'
 
@@ -43,50 +43,20 @@ type Stepped = ReturnType<typeof stepped> | ReturnType<typeof counted>
 /** What every log and store must let a projector do with several generations of a view. */
 export function projectorGenerationsContract(name: string, make: () => Promise<ProjectorUnderTest>): void {
   describe(`one generation after another: ${name}`, () => {
-    let tested: ProjectorUnderTest
-    let log: EventLog
-    let started: Projector[] = []
-    beforeAll(async () => {
-      tested = await make()
-      log = await createLog(tested.log, { eventTypes: app('steps', { events: [Steps] }).eventTypes })
-    })
-    afterEach(async () => {
-      await Promise.all(started.map(projector => projector.stop()))
-      started = []
-    })
-    afterAll(async () => {
-      await log.close()
-      await tested.close()
+    const its = projectorUnderTest(make, app('steps', { events: [Steps] }), {
+      retry: { minDelayMs: 1, maxDelayMs: 20 },
     })
 
-    const append = async (...amounts: readonly number[]): Promise<void> => {
-      const stream = { tenant: defaultTenant, category: 'step', id: 'a' }
-      await log.append({ stream, expected: 'any', events: amounts.map(by => Steps.Stepped({ by })) })
-    }
-    async function start(
+    const append = (...amounts: readonly number[]): Promise<number> =>
+      its.append('step', 'a', ...amounts.map(by => Steps.Stepped({ by })))
+    const start = (
       projected: Stepped,
       settings: ProjectorSettings & Pick<ProjectorOptions, 'onWarning'> = {},
-      store = tested.store,
-    ) {
-      const projector = await startProjector({
-        app: app('steps', { projections: [projected], events: [Steps] }),
-        log,
-        store,
-        retry: { minDelayMs: 1, maxDelayMs: 20 },
-        ...settings,
-      })
-      started.push(projector)
-      return projector
-    }
-    async function statusWhere(projector: Projector, is: (status: ProjectionStatus) => boolean) {
-      for (;;) {
-        const [status] = await projector.status()
-        if (status !== undefined && is(status)) return status
-        await new Promise(resolve => setTimeout(resolve, 5))
-      }
-    }
+      store = its.tested.store,
+    ): Promise<Projector> =>
+      its.start({ app: app('steps', { projections: [projected], events: [Steps] }), store, ...settings })
     async function sumIn(projected: Stepped): Promise<number> {
-      const view = await tested.store.open(viewShapeOf(projected))
+      const view = await its.tested.store.open(viewShapeOf(projected))
       const [row] = (await view.get([{ tenant: defaultTenant, key: 'a' }])).value
       return (JSON.parse(row ?? '{}') as { sum: number }).sum
     }
@@ -99,7 +69,7 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
       await append(1, 2)
       const before = await start(stepped(name, 1))
       await serves(before, 1)
-      const after = await start(stepped(name, 2, { shards: 3 }), {}, tested.other)
+      const after = await start(stepped(name, 2, { shards: 3 }), {}, its.tested.other)
       await serves(after, 2)
       await append(3)
       const status = await serves(after, 2)
@@ -117,11 +87,11 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
     test('one that was swapped away from by hand does not come back by itself', async () => {
       const name = newName()
       const before = await start(stepped(name, 1))
-      const after = await start(stepped(name, 2), {}, tested.other)
+      const after = await start(stepped(name, 2), {}, its.tested.other)
       await serves(after, 2)
       await append(1)
       await statusWhere(before, ({ generations }) => generations.every(({ behind }) => behind === 0))
-      expect(await tested.store.activate(name, 1)).toEqual({ kind: 'activated' })
+      expect(await its.tested.store.activate(name, 1)).toEqual({ kind: 'activated' })
       const backAgain = ({ generation, generations }: ProjectionStatus) =>
         generation === 1 && generations.every(({ behind }) => behind === 0)
       await statusWhere(after, backAgain)
@@ -138,7 +108,7 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
     test('one that nobody follows any more gives way to one that is followed, and comes back with its release', async () => {
       const name = newName()
       const before = await start(stepped(name, 1), short)
-      const after = await start(stepped(name, 2, { shards: 3 }), short, tested.other)
+      const after = await start(stepped(name, 2, { shards: 3 }), short, its.tested.other)
       await serves(after, 2)
       await append(1)
       await serves(before, 2)
@@ -146,7 +116,7 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
       await append(2)
       await serves(before, 1)
       // It is as if it had never been: it was not swapped away from by hand.
-      await start(stepped(name, 2, { shards: 3 }), short, tested.other)
+      await start(stepped(name, 2, { shards: 3 }), short, its.tested.other)
       await append(3)
       expect(rolesOf(await serves(before, 2))).toEqual([
         [1, 'following'],
@@ -157,14 +127,14 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
     test('one whose processes are started again goes on serving', async () => {
       const name = newName()
       const before = await start(stepped(name, 1))
-      const after = await start(stepped(name, 2), {}, tested.other)
+      const after = await start(stepped(name, 2), {}, its.tested.other)
       await serves(after, 2)
       await after.stop()
       await append(1)
       const unfollowed = ({ generations }: ProjectionStatus) => generations[1]?.followed === false
       await statusWhere(before, unfollowed)
       await new Promise(resolve => setTimeout(resolve, twoLooksMs))
-      await start(stepped(name, 2), {}, tested.other)
+      await start(stepped(name, 2), {}, its.tested.other)
       expect(rolesOf(await serves(before, 2))).toEqual([
         [1, 'following'],
         [2, 'serving'],
@@ -174,10 +144,10 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
     test('one that was swapped away from by hand comes back where nobody follows the other one', async () => {
       const name = newName()
       const before = await start(stepped(name, 1), short)
-      const after = await start(stepped(name, 2), short, tested.other)
+      const after = await start(stepped(name, 2), short, its.tested.other)
       await serves(after, 2)
       await statusWhere(before, ({ generations }) => generations.every(({ behind }) => behind === 0))
-      expect(await tested.store.activate(name, 1)).toEqual({ kind: 'activated' })
+      expect(await its.tested.store.activate(name, 1)).toEqual({ kind: 'activated' })
       await serves(after, 1)
       await before.stop()
       await append(1)
@@ -189,9 +159,9 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
       const warnings: BifoldError[] = []
       const manual = { rebuild: { swap: 'manual', returnAfterMs: 50 } } as const
       const before = await start(stepped(name, 1), { ...manual, onWarning: one => warnings.push(one) })
-      const after = await start(stepped(name, 2), manual, tested.other)
+      const after = await start(stepped(name, 2), manual, its.tested.other)
       await statusWhere(after, ({ generations }) => generations.every(({ behind }) => behind === 0))
-      expect(await tested.store.activate(name, 2)).toEqual({ kind: 'activated' })
+      expect(await its.tested.store.activate(name, 2)).toEqual({ kind: 'activated' })
       await serves(before, 2)
       await after.stop()
       await append(1)
@@ -204,7 +174,7 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
         [code, { projection: name, serving: 2, generation: 1 }],
       ])
       expect(await before.failureOf(name)).toBe(code)
-      expect(await tested.store.activate(name, 1)).toEqual({ kind: 'activated' })
+      expect(await its.tested.store.activate(name, 1)).toEqual({ kind: 'activated' })
       await serves(before, 1)
       expect((await statusWhere(before, () => true)).warning).toBeUndefined()
     })
@@ -213,13 +183,13 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
       const name = newName()
       const settings = { rebuild: { swap: 'manual' } } as const
       await start(stepped(name, 1), settings)
-      const after = await start(stepped(name, 2), settings, tested.other)
+      const after = await start(stepped(name, 2), settings, its.tested.other)
       await append(1)
       const { generation, generations } = await statusWhere(after, ({ generations: all }) =>
         all.every(({ behind }) => behind === 0),
       )
       expect([generation, generations.at(-1)?.role]).toEqual([1, 'building'])
-      expect(await tested.other.activate(name, 2)).toEqual({ kind: 'activated' })
+      expect(await its.tested.other.activate(name, 2)).toEqual({ kind: 'activated' })
       await serves(after, 2)
     })
 
@@ -228,7 +198,7 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
       const before = await start(stepped(name, 1))
       await append(666)
       await statusWhere(before, ({ state, behind }) => state === 'live' && behind === 0)
-      const after = await start(stepped(name, 13), {}, tested.other)
+      const after = await start(stepped(name, 13), {}, its.tested.other)
       await append(1)
       const { generations } = await statusWhere(
         after,
@@ -240,7 +210,7 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
       ])
       await new Promise(resolve => setTimeout(resolve, twoLooksMs))
       expect((await statusWhere(before, ({ behind }) => behind === 0)).generation).toBe(1)
-      expect(await tested.store.activate(name, 2)).toEqual({ kind: 'activated' })
+      expect(await its.tested.store.activate(name, 2)).toEqual({ kind: 'activated' })
       await serves(after, 2)
     })
 
@@ -250,7 +220,7 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
       const projector = await start(projected, { rebuild: { retireAfterMs: 1 } })
       await append(1)
       for (const generation of [2, 3, 4]) {
-        await tested.store.rebuild(viewShapeOf(projected))
+        await its.tested.store.rebuild(viewShapeOf(projected))
         await serves(projector, generation)
       }
       const status = await statusWhere(projector, ({ generations }) => generations.length === 2)
@@ -270,14 +240,14 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
         await serves(projector, version)
         await append(1)
       }
-      const [first, second] = started
-      const looked = await statusWhere(started.at(-1) as Projector, ({ generations }) =>
+      const [first, second] = its.started
+      const looked = await statusWhere(its.started.at(-1) as Projector, ({ generations }) =>
         generations.every(one => one.followed),
       )
       expect(looked.generations).toHaveLength(3)
       await second?.stop()
       await first?.stop()
-      const projector = started.at(-1) as Projector
+      const projector = its.started.at(-1) as Projector
       const status = await statusWhere(projector, ({ generations }) => generations.length === 2)
       expect(rolesOf(status)).toEqual([
         [2, 'following'],

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { defaultTenant } from '../log/index.ts'
 import { appendSome, ParcelEvents, type Parcels, parcels, post, sentBy } from './parcels.contract.ts'
 import { deaf, parcelsUnderTest, prompt, quick, seeded, unsteady } from './parcels-under-test.contract.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
 import { startProjector } from './projector.ts'
+import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
 import { lowestOf, type View, type ViewStore } from './store.ts'
 
 /** What every log and store must let a projector do where rows that others refer to stand still, and go on late. */
@@ -14,7 +14,7 @@ export function projectorLateContract(
 ): void {
   describe(`rows made with rows that go on late: ${name}`, () => {
     const its = parcelsUnderTest(make)
-    const { start, append, named, until, caughtUp, viewOf, peopleOf, isRight, expectRight } = its
+    const { start, append, named, caughtUp, viewOf, peopleOf, isRight, expectRight } = its
 
     const rowOf = async (projected: Parcels, key: string) => {
       const { value } = await (await viewOf(projected)).get([{ tenant: defaultTenant, key }])

@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { app, events, projection } from '../define/index.ts'
-import { createLog, defaultTenant, type EventLog, origin } from '../log/index.ts'
+import { defaultTenant, origin } from '../log/index.ts'
 import type { ProjectorLimits } from './limits.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
-import { type Projector, startProjector } from './projector.ts'
+import type { Projector } from './projector.ts'
+import { type ProjectorUnderTest, projectorUnderTest, statusWhere, until } from './projector-under-test.contract.ts'
 import type { ProjectionStatus } from './status.ts'
 import type { View, ViewCommit, ViewStore } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
@@ -40,58 +40,24 @@ type Received = ReturnType<typeof received>
 /** What every log and store must let a projector do with keys that fail. */
 export function projectorLettersContract(name: string, make: () => Promise<ProjectorUnderTest>): void {
   describe(`dead letters of a projection: ${name}`, () => {
-    let tested: ProjectorUnderTest
-    let log: EventLog
-    let started: Projector[] = []
-    beforeAll(async () => {
-      tested = await make()
-      log = await createLog(tested.log, { eventTypes: app('gifts', { events: [Gifts] }).eventTypes })
-    })
-    afterEach(async () => {
-      await Promise.all(started.map(projector => projector.stop()))
-      started = []
-    })
-    afterAll(async () => {
-      await log.close()
-      await tested.close()
+    const its = projectorUnderTest(make, app('gifts', { events: [Gifts] }), {
+      retry: { minDelayMs: 1, maxDelayMs: 5 },
+      reconnect: { minDelayMs: 1, maxDelayMs: 20 },
+      requestPollMs: 5,
     })
 
     const key = (name: string) => ({ tenant: defaultTenant, key: name })
     const given = (...to: string[]) => Gifts.Given({ to, amount: 1 })
-    const give = async (...added: ReturnType<typeof given>[]): Promise<number> => {
-      const stream = { tenant: defaultTenant, category: 'gift', id: 'all' }
-      await log.append({ stream, expected: 'any', events: added })
-      return (await log.head()).position
-    }
-    async function start(
+    const give = (...added: ReturnType<typeof given>[]): Promise<number> => its.append('gift', 'all', ...added)
+    const start = (
       projected: Received,
       limits: Partial<ProjectorLimits> = {},
-      store: ViewStore = tested.store,
-    ): Promise<Projector> {
-      const projector = await startProjector({
-        app: app('gifts', { projections: [projected], events: [Gifts] }),
-        log,
-        store,
-        retry: { minDelayMs: 1, maxDelayMs: 5 },
-        reconnect: { minDelayMs: 1, maxDelayMs: 20 },
-        requestPollMs: 5,
-        ...limits,
-      })
-      started.push(projector)
-      return projector
-    }
-    async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
-      for (;;) {
-        const found = await look()
-        if (found !== undefined && found !== false) return found
-        await new Promise(resolve => setTimeout(resolve, 5))
-      }
-    }
-    const statusWhere = (projector: Projector, is: (status: ProjectionStatus) => boolean): Promise<ProjectionStatus> =>
-      until(async () => (await projector.status()).find(is))
+      store: ViewStore = its.tested.store,
+    ): Promise<Projector> =>
+      its.start({ app: app('gifts', { projections: [projected], events: [Gifts] }), store, ...limits })
     const caughtUp = (projector: Projector): Promise<ProjectionStatus> =>
       statusWhere(projector, ({ behind, state }) => behind === 0 && state === 'live')
-    const viewOf = (projected: Received): Promise<View> => tested.other.open(viewShapeOf(projected))
+    const viewOf = (projected: Received): Promise<View> => its.tested.other.open(viewShapeOf(projected))
     const answered = (view: View) => until(async () => (await view.letters.openRequests()) === 0)
     const docs = async (projected: Received, keys: readonly string[]): Promise<readonly (string | null)[]> =>
       (await (await viewOf(projected)).get(keys.map(key))).value
@@ -108,7 +74,7 @@ export function projectorLettersContract(name: string, make: () => Promise<Proje
       const projected = received({ bad: (to, position) => to === 'park-a' && position >= first })
       const projector = await start(projected)
       await give(given('park-a', 'park-b'), given('park-b'), given('park-a'))
-      expect(await caughtUp(projector)).toMatchObject({ parkedKeys: 1, position: (await log.head()).position })
+      expect(await caughtUp(projector)).toMatchObject({ parkedKeys: 1, position: (await its.log.head()).position })
       expect(await listed(projected)).toMatchObject([
         { ...key('park-a'), position: first, code: 'project/fold-failed', attempts: 3, events: 2, shard: 0 },
       ])
@@ -201,7 +167,7 @@ export function projectorLettersContract(name: string, make: () => Promise<Proje
       expect(await view.letters.skips()).toMatchObject([{ ...key('skip'), position: bad, reason: 'sent twice' }])
       const later = received(guard, name, 3, 2)
       await start(later)
-      const head = (await log.head()).position
+      const head = (await its.log.head()).position
       const built = await viewOf(later)
       await until(async () => (await built.checkpoints()).every(({ position }) => position >= head))
       const expected = JSON.stringify({ sum: 2, seen: [bad - 1, bad + 1] })
@@ -215,9 +181,9 @@ export function projectorLettersContract(name: string, make: () => Promise<Proje
       const projected = received(guard)
       const read: number[] = []
       const counting: ViewStore = {
-        ...tested.store,
+        ...its.tested.store,
         open: async (...asked) => {
-          const view = await tested.store.open(...asked)
+          const view = await its.tested.store.open(...asked)
           const skips: View['letters']['skips'] = async key => {
             const found = await view.letters.skips(key)
             read.push(found.length)
@@ -309,11 +275,11 @@ export function projectorLettersContract(name: string, make: () => Promise<Proje
       let isDead = false
       const never = new Promise<never>(() => undefined)
       const store: ViewStore = {
-        ...tested.store,
+        ...its.tested.store,
         // A dead process renews no lease.
-        beat: beat => (isDead ? never : tested.store.beat(beat)),
+        beat: beat => (isDead ? never : its.tested.store.beat(beat)),
         open: async shape => {
-          const view = await tested.store.open(shape)
+          const view = await its.tested.store.open(shape)
           const commit: View['commit'] = async change => {
             if (isDead) return never
             const moment = diesAt(change)
@@ -338,9 +304,9 @@ export function projectorLettersContract(name: string, make: () => Promise<Proje
         const { store, death } = dying(({ parking }) => (parking === undefined ? undefined : moment))
         // Never stopped: it waits for its commit for ever, as a dead one does.
         const dead = await start(projected, { leaseMs: 200 }, store)
-        started = started.filter(one => one !== dead)
+        its.abandon(dead)
         await death
-        const projector = await start(projected, { leaseMs: 200 }, tested.other)
+        const projector = await start(projected, { leaseMs: 200 }, its.tested.other)
         await caughtUp(projector)
         expect(await listed(projected)).toMatchObject([{ ...key(victim), events: 2 }])
         guard.bad = () => false
@@ -362,7 +328,7 @@ export function projectorLettersContract(name: string, make: () => Promise<Proje
             (parking?.drained.length ?? 0) > 0 && ++parts === 2 ? moment : undefined,
           )
           const dead = await start(projected, { leaseMs: 200 }, store)
-          started = started.filter(one => one !== dead)
+          its.abandon(dead)
           await caughtUp(dead)
           guard.bad = () => false
           const view = await viewOf(projected)
@@ -375,7 +341,7 @@ export function projectorLettersContract(name: string, make: () => Promise<Proje
           const left = await view.letters.positions(key(half), 0, 5000)
           expect(left.length).toBe(moment === 'before' ? 700 : 200)
           await give(given(half, 'other'))
-          const projector = await start(projected, { leaseMs: 200 }, tested.other)
+          const projector = await start(projected, { leaseMs: 200 }, its.tested.other)
           await answered(view)
           expect(await caughtUp(projector)).not.toHaveProperty('parkedKeys')
           const skipped = await view.letters.skips()
@@ -383,7 +349,7 @@ export function projectorLettersContract(name: string, make: () => Promise<Proje
           await expectWhole(projected, ['other'])
           const all: number[] = []
           for (let at = origin; ; ) {
-            const page = await log.read(at)
+            const page = await its.log.read(at)
             for (const e of page.events) if ((e.data as { to: string[] }).to.includes(half)) all.push(e.position)
             at = page.through
             if (page.atHead) break

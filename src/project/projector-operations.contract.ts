@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { app, events, type Projection, projection } from '../define/index.ts'
-import { createLog, defaultTenant, type EventLog } from '../log/index.ts'
+import { defaultTenant } from '../log/index.ts'
 import { defaultProjectorLimits, type ProjectorLimits } from './limits.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
-import { type Projector, startProjector } from './projector.ts'
+import type { Projector } from './projector.ts'
+import { type ProjectorUnderTest, projectorUnderTest, statusWhere } from './projector-under-test.contract.ts'
 import type { ProjectionStatus } from './status.ts'
 import type { ViewStore } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
@@ -34,63 +34,34 @@ const newSums = (
 /** What every log and store must let operators do with a projection while it is carried on. */
 export function projectorOperationsContract(name: string, make: () => Promise<ProjectorUnderTest>): void {
   describe(`operating a projection: ${name}`, () => {
-    let tested: ProjectorUnderTest
-    let log: EventLog
-    let started: Projector[] = []
+    const its = projectorUnderTest(make, app('ticks', { events: [Ticks] }))
     const sums = new Map<string, Sum>()
-    beforeAll(async () => {
-      tested = await make()
-      log = await createLog(tested.log, { eventTypes: app('ticks', { events: [Ticks] }).eventTypes })
-    })
-    afterEach(async () => {
-      await Promise.all(started.map(projector => projector.stop()))
-      started = []
-    })
-    afterAll(async () => {
-      await log.close()
-      await tested.close()
-    })
 
     const streams = Array.from({ length: 11 }, (_, n) => `tick-${n}`)
     async function tick(rounds = 1): Promise<number> {
       for (let round = 0; round < rounds; round++) {
         await Promise.all(
           streams.map(async (id, by) => {
-            await log.append({
-              stream: { tenant: defaultTenant, category: 'tick', id },
-              expected: 'any',
-              events: [Ticks.Ticked({ by })],
-            })
+            await its.append('tick', id, Ticks.Ticked({ by }))
             const { sum, count } = sums.get(id) ?? { sum: 0, count: 0 }
             sums.set(id, { sum: sum + by, count: count + 1 })
           }),
         )
       }
-      return (await log.head()).position
+      return (await its.log.head()).position
     }
-    async function start(
+    const start = (
       projections: readonly Projection<Sum>[],
-      store: ViewStore = tested.store,
+      store: ViewStore = its.tested.store,
       limits: Partial<ProjectorLimits> = {},
-    ): Promise<Projector> {
-      const of = app('ticks', { events: [Ticks], projections })
-      const projector = await startProjector({ app: of, log, store, ...limits })
-      started.push(projector)
-      return projector
-    }
-    async function until(
+    ): Promise<Projector> => its.start({ app: app('ticks', { events: [Ticks], projections }), store, ...limits })
+    const until = (
       projector: Projector,
       { name: of }: { readonly name: string },
       holds: (status: ProjectionStatus) => boolean,
-    ): Promise<ProjectionStatus> {
-      for (;;) {
-        const status = (await projector.status()).find(one => one.projection === of)
-        if (status !== undefined && holds(status)) return status
-        await new Promise(resolve => setTimeout(resolve, 5))
-      }
-    }
+    ): Promise<ProjectionStatus> => statusWhere(projector, status => status.projection === of && holds(status))
     const rowsOf = async (of: Projection<Sum>): Promise<readonly unknown[]> => {
-      const view = await tested.store.open(viewShapeOf(of))
+      const view = await its.tested.store.open(viewShapeOf(of))
       const { value } = await view.get(streams.map(key => ({ tenant: defaultTenant, key })))
       return value.map(doc => JSON.parse(doc ?? 'null') as unknown)
     }
@@ -102,7 +73,7 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
       const projector = await start([paused, other])
       const before = await tick(3)
       for (const one of [paused, other]) await until(projector, one, ({ position }) => position === before)
-      await tested.other.pause(paused.name)
+      await its.tested.other.pause(paused.name)
       const rows = await rowsOf(paused)
       const after = await tick(3)
       await until(projector, other, ({ position }) => position === after)
@@ -110,19 +81,19 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
       expect(status).toMatchObject({ position: before, failure: { code: 'project/paused' } })
       expect(await projector.failureOf(paused.name)).toBe('project/paused')
       expect(await rowsOf(paused)).toEqual(rows)
-      await tested.other.resume(paused.name)
+      await its.tested.other.resume(paused.name)
       await until(projector, paused, ({ position, state }) => position === after && state === 'live')
       await expectWhole(paused)
     })
 
     test('a process that starts during the pause leaves it alone, and goes on with it when it is over', async () => {
       const of = newSums()
-      await tested.store.open(viewShapeOf(of))
-      await tested.store.pause(of.name)
-      const projector = await start([of], tested.other)
+      await its.tested.store.open(viewShapeOf(of))
+      await its.tested.store.pause(of.name)
+      const projector = await start([of], its.tested.other)
       const head = await tick()
       expect(await until(projector, of, ({ state }) => state === 'paused')).toMatchObject({ position: 0 })
-      await tested.store.resume(of.name)
+      await its.tested.store.resume(of.name)
       await until(projector, of, ({ position }) => position === head)
       await expectWhole(of)
     })
@@ -132,13 +103,13 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
       const head = await tick()
       let isFirst = true
       const pauseFirst = async (): Promise<void> => {
-        if (isFirst) await tested.store.pause(of.name)
+        if (isFirst) await its.tested.store.pause(of.name)
         isFirst = false
       }
       const projector = await start([of], {
-        ...tested.store,
+        ...its.tested.store,
         open: async shape => {
-          const view = await tested.store.open(shape)
+          const view = await its.tested.store.open(shape)
           return {
             ...view,
             claim: async shard => pauseFirst().then(() => view.claim(shard)),
@@ -147,9 +118,9 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
         },
       })
       expect(await until(projector, of, ({ state }) => state !== 'starting')).toMatchObject({ state: 'paused' })
-      const view = await tested.store.open(viewShapeOf(of))
+      const view = await its.tested.store.open(viewShapeOf(of))
       expect((await view.checkpoint(0)).position).toBe(0)
-      await tested.store.resume(of.name)
+      await its.tested.store.resume(of.name)
       await until(projector, of, ({ position }) => position === head)
     })
 
@@ -158,8 +129,8 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
       const projector = await start([of])
       const ticking = tick(20)
       for (let round = 0; round < 8; round++) {
-        await tested.other.pause(of.name)
-        await tested.other.resume(of.name)
+        await its.tested.other.pause(of.name)
+        await its.tested.other.resume(of.name)
       }
       const head = await ticking
       await until(projector, of, ({ position }) => position === head)
@@ -171,14 +142,14 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
       const projector = await start([of])
       const head = await tick(2)
       await until(projector, of, ({ position, state }) => position === head && state === 'live')
-      const view = await tested.store.open(viewShapeOf(of))
+      const view = await its.tested.store.open(viewShapeOf(of))
       const epochs = (await view.checkpoints()).map(({ epoch }) => epoch)
       // What somebody broke by hand is gone too.
       const { epoch, ...from } = await view.claim(0)
       const row = { sum: -1, count: -1 }
       const broken = { tenant: defaultTenant, key: 'broken', position: 1, row, doc: JSON.stringify(row) }
       await view.commit({ shard: 0, epoch, from, to: from, upserts: [broken], deletes: [] })
-      expect(await tested.other.reset(of.name, view.generation)).toBe('reset')
+      expect(await its.tested.other.reset(of.name, view.generation)).toBe('reset')
       for (;;) {
         const now = await view.checkpoints()
         if (now.every(at => at.position === head && at.epoch > (epochs[at.shard] ?? 0) + 1)) break
@@ -194,7 +165,7 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
         if (isBroken && key === 'tick-3') throw new Error('not this one')
       })
       await start([of])
-      const view = await tested.store.open(viewShapeOf(of))
+      const view = await its.tested.store.open(viewShapeOf(of))
       const head = await tick(2)
       const stands = async (parked: number): Promise<boolean> => {
         const [at] = await view.checkpoints()
@@ -203,7 +174,7 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
       while (!(await stands(1))) await new Promise(resolve => setTimeout(resolve, 5))
       expect((await rowsOf(of)).filter(row => row === null)).toHaveLength(1)
       isBroken = false
-      expect(await tested.other.reset(of.name, view.generation)).toBe('reset')
+      expect(await its.tested.other.reset(of.name, view.generation)).toBe('reset')
       while (!(await stands(0))) await new Promise(resolve => setTimeout(resolve, 5))
       await expectWhole(of)
     })
@@ -213,11 +184,11 @@ export function projectorOperationsContract(name: string, make: () => Promise<Pr
       ['in bulk', { rebuild: { ...defaultProjectorLimits.rebuild, minEvents: 20 } }],
     ])('resets under load leave a view that is whole, which is built %s', async (_, limits) => {
       const of = newSums()
-      const view = await tested.store.open(viewShapeOf(of))
+      const view = await its.tested.store.open(viewShapeOf(of))
       const ticking = tick(20)
-      await start([of], tested.store, limits)
+      await start([of], its.tested.store, limits)
       for (let round = 0; round < 5; round++) {
-        await tested.other.reset(of.name, view.generation)
+        await its.tested.other.reset(of.name, view.generation)
         await new Promise(resolve => setTimeout(resolve, 10))
       }
       const head = await ticking

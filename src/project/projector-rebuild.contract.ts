@@ -1,11 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { app, events, projection } from '../define/index.ts'
-import { createLog, defaultTenant, type EventLog, origin } from '../log/index.ts'
+import { defaultTenant, origin } from '../log/index.ts'
 import type { RebuildLimits } from './limits.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
-import { type Projector, type ProjectorSettings, startProjector } from './projector.ts'
-import type { ProjectionStatus } from './status.ts'
+import type { Projector, ProjectorSettings } from './projector.ts'
+import { type ProjectorUnderTest, projectorUnderTest, statusWhere } from './projector-under-test.contract.ts'
 import type { BulkLoad, View, ViewCommit, ViewStore } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
 
@@ -65,60 +64,27 @@ function gate(load: View['bulkLoad']) {
 /** What every log and store must let a projector do with generations. */
 export function projectorRebuildContract(name: string, make: () => Promise<ProjectorUnderTest>): void {
   describe(`generations of a projection: ${name}`, () => {
-    let tested: ProjectorUnderTest
-    let log: EventLog
-    let started: Projector[] = []
-    beforeAll(async () => {
-      tested = await make()
-      log = await createLog(tested.log, { eventTypes: app('counts', { events: [Counts] }).eventTypes })
-    })
-    afterEach(async () => {
-      await Promise.all(started.map(projector => projector.stop()))
-      started = []
-    })
-    afterAll(async () => {
-      await log.close()
-      await tested.close()
+    const its = projectorUnderTest(make, app('counts', { events: [Counts] }), {
+      retry: { minDelayMs: 1, maxDelayMs: 20 },
     })
 
-    const append = async (streamId: string, ...amounts: readonly number[]): Promise<void> => {
-      const stream = { tenant: defaultTenant, category: 'count', id: streamId }
-      await log.append({ stream, expected: 'any', events: amounts.map(by => Counts.Counted({ by })) })
-    }
-    async function start(
+    const append = (streamId: string, ...amounts: readonly number[]): Promise<number> =>
+      its.append('count', streamId, ...amounts.map(by => Counts.Counted({ by })))
+    const start = (
       projected: Totals,
       limits: ProjectorSettings = {},
-      store: ViewStore = tested.store,
-    ): Promise<Projector> {
-      const projector = await startProjector({
-        app: app('counts', { projections: [projected], events: [Counts] }),
-        log,
-        store,
-        retry: { minDelayMs: 1, maxDelayMs: 20 },
-        ...limits,
-      })
-      started.push(projector)
-      return projector
-    }
-    async function statusWhere(
-      projector: Projector,
-      is: (status: ProjectionStatus) => boolean,
-    ): Promise<ProjectionStatus> {
-      for (;;) {
-        const status = (await projector.status()).find(is)
-        if (status !== undefined) return status
-        await new Promise(resolve => setTimeout(resolve, 5))
-      }
-    }
+      store: ViewStore = its.tested.store,
+    ): Promise<Projector> =>
+      its.start({ app: app('counts', { projections: [projected], events: [Counts] }), store, ...limits })
 
     test('one that is dropped while it is built is carried on no more, and the one that serves goes on', async () => {
       const projected = totals()
-      await tested.store.open(viewShapeOf(projected))
-      const { generation } = await tested.store.rebuild(viewShapeOf(projected))
+      await its.tested.store.open(viewShapeOf(projected))
+      const { generation } = await its.tested.store.rebuild(viewShapeOf(projected))
       const projector = await start(projected, { rebuild: { swap: 'manual' } })
       await append('a', 1)
       await statusWhere(projector, ({ generations }) => generations.at(-1)?.position === 1)
-      expect(await tested.other.drop(projected.name, generation)).toBe('dropped')
+      expect(await its.tested.other.drop(projected.name, generation)).toBe('dropped')
       await append('a', 2)
       const { generations } = await statusWhere(projector, ({ generations }) => generations.length === 1)
       expect(generations[0]).toMatchObject({ generation: 1, role: 'serving', state: 'live' })
@@ -135,7 +101,7 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
     const caughtUp = (projector: Projector) =>
       statusWhere(projector, ({ behind, state }) => behind === 0 && state === 'live')
     async function rowsOf(projected: Totals) {
-      const view = await tested.store.open(viewShapeOf(projected))
+      const view = await its.tested.store.open(viewShapeOf(projected))
       const rows = await view.snapshot(async ({ pages }) => {
         const all = []
         for await (const page of pages) all.push(...page)
@@ -157,11 +123,11 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
     ])('a rebuild %s keeps to its budget page by page, and what serves does not', async (_, rebuild) => {
       const projected = totals()
       await append('a', ...Array.from({ length: 300 }, (__, n) => n + 1))
-      const { position } = await log.head()
+      const { position } = await its.log.head()
       const first = await start(projected)
       await caughtUp(first)
       await first.stop()
-      await tested.store.rebuild(viewShapeOf(projected))
+      await its.tested.store.rebuild(viewShapeOf(projected))
       const limits = { minBatchEvents: 50, maxBatchEvents: 100, rebuild: { ...rebuild, eventsPerSecond: position } }
       const projector = await start(projected, limits)
       const begunAt = performance.now()
@@ -183,8 +149,8 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
       expect(expected.rows.length).toBeGreaterThan(10)
       for (const shards of [1, 3]) {
         const loaded = totals(1, undefined, shards)
-        const { view, commits } = watched(await tested.store.open(viewShapeOf(loaded)))
-        await caughtUp(await start(loaded, bulk(), { ...tested.store, open: async () => view }))
+        const { view, commits } = watched(await its.tested.store.open(viewShapeOf(loaded)))
+        await caughtUp(await start(loaded, bulk(), { ...its.tested.store, open: async () => view }))
         expect((await rowsOf(loaded)).rows).toEqual(expected.rows)
         expect(commits.filter(({ upserts }) => upserts.length > 0)).toEqual([])
         const { value } = await view.list({
@@ -193,7 +159,7 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
         expect(value.length).toBe(expected.rows.length)
       }
       await append('s3', 5, 6)
-      const live = await Promise.all(started.map(caughtUp))
+      const live = await Promise.all(its.started.map(caughtUp))
       expect(live.every(({ position }) => position === live[0]?.position)).toBe(true)
     })
 
@@ -202,8 +168,8 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
       const written = totals()
       await caughtUp(await start(written, inPages))
       const loaded = totals()
-      const { view, commits } = watched(await tested.store.open(viewShapeOf(loaded)))
-      await caughtUp(await start(loaded, bulk({ memoryBytes: 5000 }), { ...tested.store, open: async () => view }))
+      const { view, commits } = watched(await its.tested.store.open(viewShapeOf(loaded)))
+      await caughtUp(await start(loaded, bulk({ memoryBytes: 5000 }), { ...its.tested.store, open: async () => view }))
       expect(await rowsOf(loaded)).toEqual(await rowsOf(written))
       expect(commits.length).toBeGreaterThan(1)
     })
@@ -211,33 +177,33 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
     test('one that is told to stop while it loads has written nothing, and begins again', async () => {
       await fill()
       const loaded = totals()
-      const view = await tested.store.open(viewShapeOf(loaded))
+      const view = await its.tested.store.open(viewShapeOf(loaded))
       const slow = await start(loaded, bulk({ eventsPerSecond: 100 }))
       const { generations } = await statusWhere(slow, ({ shards }) => (shards[0]?.catchUp?.position ?? 0) > 0)
       const progress = generations[0]?.progress
-      expect(progress?.position).toBeLessThan((await log.head()).position)
+      expect(progress?.position).toBeLessThan((await its.log.head()).position)
       expect(progress?.percent).toBeGreaterThan(0)
       expect(progress?.leftMs).toBeGreaterThan(0)
-      const [load] = (await tested.other.generations(loaded.name))[0]?.loads ?? []
-      expect(load).toMatchObject({ shard: 0, goal: (await log.head()).position })
+      const [load] = (await its.tested.other.generations(loaded.name))[0]?.loads ?? []
+      expect(load).toMatchObject({ shard: 0, goal: (await its.log.head()).position })
       await slow.stop()
       expect(await view.checkpoint(0)).toMatchObject(origin)
       await caughtUp(await start(loaded, bulk()))
       const written = totals()
       await caughtUp(await start(written, inPages))
       expect((await rowsOf(loaded)).rows).toEqual((await rowsOf(written)).rows)
-      expect((await tested.other.generations(loaded.name))[0]?.loads).toEqual([])
+      expect((await its.tested.other.generations(loaded.name))[0]?.loads).toEqual([])
     })
 
     test('who loses the shard while it loads writes nothing', async () => {
       await fill()
       const loaded = totals()
-      const view = await tested.store.open(viewShapeOf(loaded))
+      const view = await its.tested.store.open(viewShapeOf(loaded))
       const late = { ...view, bulkLoad: gate(view.bulkLoad) }
-      const zombie = await start(loaded, bulk(), { ...tested.store, open: async () => late })
+      const zombie = await start(loaded, bulk(), { ...its.tested.store, open: async () => late })
       await late.bulkLoad.reached
       // Paused, so that it does not take the shard again.
-      await tested.store.pause(loaded.name)
+      await its.tested.store.pause(loaded.name)
       const fenced = await view.checkpoint(0)
       late.bulkLoad.open()
       await statusWhere(zombie, ({ state }) => state === 'paused')
@@ -247,7 +213,7 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
 
     /** What is parked of a view, and which events wait. */
     async function parkedOf(projected: Totals) {
-      const { letters } = await tested.store.open(viewShapeOf(projected))
+      const { letters } = await its.tested.store.open(viewShapeOf(projected))
       const keys = await letters.list({ limit: 100 })
       return Promise.all(
         keys.map(async key => [key.key, key.position, key.code, await letters.positions(key, 0, 1000)] as const),
@@ -256,7 +222,7 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
 
     test('a key that cannot be folded is parked as it is event by event, and an event that passes is tried again', async () => {
       await fill()
-      const { position } = await log.head()
+      const { position } = await its.log.head()
       const poison = position - 130
       const guarded = (poisoned: () => boolean): Totals => {
         const definition = totals()
@@ -310,7 +276,7 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
       expect(written.calls.count).toBeGreaterThan(rows.length)
       // Folding goes on from the states.
       await append('s1', 3)
-      await Promise.all(started.map(caughtUp))
+      await Promise.all(its.started.map(caughtUp))
       expect((await rowsOf(loaded.projected as never)).rows).toEqual((await rowsOf(written.projected as never)).rows)
     })
 
@@ -327,7 +293,7 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
           rollups: { perKind: { by: row => row.kind, sum: row => ({ total: row.total }) } },
         })
       const sumsOf = async (projected: Totals) => {
-        const view = await tested.store.open(viewShapeOf(projected))
+        const view = await its.tested.store.open(viewShapeOf(projected))
         return view.snapshot(async ({ sums }) => {
           const all = []
           for await (const page of sums) all.push(...page)
@@ -341,7 +307,7 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
       expect(expected.length).toBeGreaterThan(4)
       expect(await sumsOf(loaded)).toEqual(expected)
       await append('s1', 3)
-      await Promise.all(started.map(caughtUp))
+      await Promise.all(its.started.map(caughtUp))
       expect(await sumsOf(loaded)).toEqual(await sumsOf(written))
     })
 

@@ -3,14 +3,14 @@ import { defaultTenant, origin } from '../log/index.ts'
 import { defaultRebuildLimits, type RebuildLimits } from './limits.ts'
 import { appendSome, type Parcels, parcels, sentBy } from './parcels.contract.ts'
 import { deaf, parcelsUnderTest, prompt, seeded } from './parcels-under-test.contract.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
+import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
 import { type View, type ViewStore } from './store.ts'
 
 /** What every log and store must let a projector do with rows that are loaded in bulk, made with rows of other views. */
 export function projectorRefLoadsContract(name: string, make: () => Promise<ProjectorUnderTest>): void {
   describe(`rows loaded with rows of other views: ${name}`, () => {
     const its = parcelsUnderTest(make)
-    const { start, append, named, until, caughtUp, viewOf, isRight, expectRight } = its
+    const { start, append, named, caughtUp, viewOf, isRight, expectRight } = its
 
     const rowOf = async (projected: Parcels, key: string) => {
       const { value } = await (await viewOf(projected)).get([{ tenant: defaultTenant, key }])

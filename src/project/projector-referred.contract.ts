@@ -3,8 +3,8 @@ import type { AnyProjection, BifoldError } from '../define/index.ts'
 import type { Generation } from './generations.ts'
 import { eventsOf, expectedParcels, ParcelEvents, type Parcels, parcels, sentBy } from './parcels.contract.ts'
 import { parcelsUnderTest, quick } from './parcels-under-test.contract.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
 import { type Projector } from './projector.ts'
+import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
 import type { ProjectionStatus } from './status.ts'
 import { rowId } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
@@ -16,13 +16,13 @@ const twoLooksMs = 500
 export function projectorReferredContract(name: string, make: () => Promise<ProjectorUnderTest>): void {
   describe(`rows made with rows of a view that is built anew: ${name}`, () => {
     const its = parcelsUnderTest(make, { ...quick, foldAttempts: 1 })
-    const { start, append, named, until } = its
+    const { start, append, named } = its
     const shapeIn = (projected: Parcels, one: AnyProjection) => viewShapeOf(one, Object.values(projected))
     const servingOf = async ({ name: of }: AnyProjection): Promise<Generation | undefined> =>
       (await its.tested.other.generations(of)).find(({ active }) => active)
     const numbersOf = async ({ name: of }: AnyProjection): Promise<readonly number[]> =>
       (await its.tested.other.generations(of)).map(({ generation }) => generation)
-    const serves = (one: AnyProjection, generation: number): Promise<void> =>
+    const serves = (one: AnyProjection, generation: number): Promise<true> =>
       until(async () => (await servingOf(one))?.generation === generation)
     const statusOf = async (projector: Projector, one: AnyProjection): Promise<ProjectionStatus | undefined> =>
       (await projector.status()).find(status => status.projection === one.name)

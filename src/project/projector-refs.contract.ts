@@ -11,7 +11,7 @@ import {
   sentBy,
 } from './parcels.contract.ts'
 import { parcelsUnderTest, seeded, unsteady } from './parcels-under-test.contract.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
+import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
 import { shardOf } from './shard-of.ts'
 import { lowestOf, type View, type ViewCommit, type ViewStore } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
@@ -24,7 +24,7 @@ export function projectorRefsContract(
 ): void {
   describe(`rows made with rows of other views: ${name}`, () => {
     const its = parcelsUnderTest(make)
-    const { start, append, named, until, caughtUp, viewOf, peopleOf, isRight, expectRight } = its
+    const { start, append, named, caughtUp, viewOf, peopleOf, isRight, expectRight } = its
 
     const rowOf = async (projected: Parcels, key: string) => {
       const { value } = await (await viewOf(projected)).get([{ tenant: defaultTenant, key }])

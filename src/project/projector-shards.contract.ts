@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { app, events, projection } from '../define/index.ts'
 import { createLog, defaultTenant, type EventLog } from '../log/index.ts'
 import type { ProjectorLimits } from './limits.ts'
-import type { ProjectorUnderTest } from './projector.contract.ts'
-import { type Projector, startProjector } from './projector.ts'
+import type { Projector } from './projector.ts'
+import { type ProjectorUnderTest, projectorUnderTest, statusWhere } from './projector-under-test.contract.ts'
 import { shardOf } from './shard-of.ts'
 import type { ProjectionStatus } from './status.ts'
 import type { ViewStore } from './store.ts'
@@ -47,25 +47,12 @@ type Balances = ReturnType<typeof balances>
 /** What every log and store must let a projector do with shards. */
 export function projectorShardsContract(name: string, make: () => Promise<ProjectorUnderTest>): void {
   describe(`shards of a projection: ${name}`, () => {
-    let tested: ProjectorUnderTest
-    let log: EventLog
-    let started: Projector[] = []
-    beforeAll(async () => {
-      tested = await make()
-      log = await createLog(tested.log, { eventTypes: app('moves', { events: [Moves] }).eventTypes })
-    })
-    afterEach(async () => {
-      await Promise.all(started.map(projector => projector.stop()))
-      started = []
-    })
-    afterAll(async () => {
-      await log.close()
-      await tested.close()
+    const its = projectorUnderTest(make, app('moves', { events: [Moves] }), {
+      retry: { minDelayMs: 1, maxDelayMs: 20 },
     })
 
     const accounts = Array.from({ length: 23 }, (_, n) => (n % 2 === 0 ? `account-${n}` : `größe ${n}`))
     const append = async (count: number): Promise<void> => {
-      const stream = { tenant: defaultTenant, category: 'move', id: 'all' }
       const account = (n: number): string => accounts[n % accounts.length] as string
       for (let n = 0; n < count; n += 20) {
         const moves = Array.from({ length: Math.min(20, count - n) }, (_, at) =>
@@ -73,41 +60,22 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
             ? Moves.Closed({ account: account(n + at) })
             : Moves.Moved({ from: account((n + at) * 5), to: account((n + at) * 11 + 1), amount: n + at }),
         )
-        await log.append({ stream, expected: 'any', events: moves })
+        await its.append('move', 'all', ...moves)
       }
     }
-    async function start(
+    const start = (
       projected: Balances,
       limits: Partial<ProjectorLimits> = {},
-      store: ViewStore = tested.store,
-    ): Promise<Projector> {
-      const projector = await startProjector({
-        app: app('moves', { projections: [projected], events: [Moves] }),
-        log,
-        store,
-        retry: { minDelayMs: 1, maxDelayMs: 20 },
-        ...limits,
-      })
-      started.push(projector)
-      return projector
-    }
-    async function statusWhere(
-      projector: Projector,
-      is: (status: ProjectionStatus) => boolean,
-    ): Promise<ProjectionStatus> {
-      for (;;) {
-        const [status] = await projector.status()
-        if (status !== undefined && is(status)) return status
-        await new Promise(resolve => setTimeout(resolve, 5))
-      }
-    }
+      store: ViewStore = its.tested.store,
+    ): Promise<Projector> =>
+      its.start({ app: app('moves', { projections: [projected], events: [Moves] }), store, ...limits })
     const caughtUp = (projector: Projector, inGeneration = 1): Promise<ProjectionStatus> =>
       statusWhere(
         projector,
         ({ generation, behind, state }) => generation === inGeneration && behind === 0 && state === 'live',
       )
     async function rowsOf(projected: Balances): Promise<ReadonlyMap<string, string>> {
-      const view = await tested.store.open(viewShapeOf(projected))
+      const view = await its.tested.store.open(viewShapeOf(projected))
       const found = await view.load(accounts.map(key => ({ tenant: defaultTenant, key })))
       return new Map(Array.from(found, ([id, { doc }]) => [id, doc]))
     }
@@ -146,10 +114,10 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
         if (isBroken && key === bad && position > from) throw new Error('a-secret')
       }
       const projected = balances(shards, newName(), guard)
-      const from = (await log.head()).position
+      const from = (await its.log.head()).position
       const projector = await start(projected, { foldAttempts: 1_000_000 })
       await append(120)
-      const head = (await log.head()).position
+      const head = (await its.log.head()).position
       const failed = await statusWhere(
         projector,
         status =>
@@ -193,7 +161,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       await append(30)
       const first = await start(projected)
       await caughtUp(first)
-      const second = await start(projected, {}, tested.other)
+      const second = await start(projected, {}, its.tested.other)
       const own = ({ shards }: ProjectionStatus, owner: string): readonly number[] =>
         shards.filter(shard => shard.owner === owner && shard.state === 'live').map(({ shard }) => shard)
       const isFair = (projector: Projector) => (status: ProjectionStatus) => own(status, projector.owner).length === 2
@@ -221,7 +189,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
         expect(own).toBeLessThanOrEqual(1)
         return own === 1 && nobodys === 3
       })
-      const second = await start(projected, { maxShards: 2 }, tested.other)
+      const second = await start(projected, { maxShards: 2 }, its.tested.other)
       await statusWhere(second, status => {
         const { own, nobodys } = states(status, second.owner)
         expect(own).toBeLessThanOrEqual(2)
@@ -248,7 +216,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       const expected = new Map<string, number[]>(ids.map(id => [id, []]))
       for (let n = 0; n < 400; n++) {
         const id = ids[(n * 7) % ids.length] as string
-        const outcome = await log.append({
+        const outcome = await its.log.append({
           stream: { tenant: defaultTenant, category: 'move', id },
           expected: 'any',
           events: [Moves.Moved({ from: 'a', to: 'b', amount: 1 })],
@@ -262,7 +230,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       let left = 0
       /** A process whose pages are small, and that holds next to nothing of the log. */
       const process = async (store: ViewStore): Promise<Projector> => {
-        const own = await createLog(tested.log, { eventTypes: reading.eventTypes, windowEvents: 2 })
+        const own = await createLog(its.tested.log, { eventTypes: reading.eventTypes, windowEvents: 2 })
         logs.push(own)
         const read: EventLog['read'] = async (from, options = {}) => {
           const page = await own.read(from, options)
@@ -277,13 +245,13 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
           return page
         }
         const limits = { minBatchEvents: 5, maxBatchEvents: 5, stretchEvents: 10, maxShards: 4, rebuild: { minEvents } }
-        return startProjector({ app: reading, log: { ...own, read }, store, ...limits })
+        return its.start({ app: reading, log: { ...own, read }, store, ...limits })
       }
-      await tested.store.pause(projected.name)
-      started.push(await process(tested.store), await process(tested.other))
-      await tested.store.resume(projected.name)
+      await its.tested.store.pause(projected.name)
+      const started = [await process(its.tested.store), await process(its.tested.other)]
+      await its.tested.store.resume(projected.name)
       for (const projector of started) await statusWhere(projector, ({ behind }) => behind === 0)
-      const view = await tested.store.open(viewShapeOf(projected))
+      const view = await its.tested.store.open(viewShapeOf(projected))
       const found = await view.load(ids.map(key => ({ tenant: defaultTenant, key })))
       const rows = Array.from(found.values(), ({ doc }) => (JSON.parse(doc) as { seen: number[] }).seen)
       const byFirst = (one: readonly number[], other: readonly number[]) => (one[0] ?? 0) - (other[0] ?? 0)
@@ -291,7 +259,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       expect(strays).toEqual([])
       expect(filtered).toBeGreaterThan(0)
       expect(left).toBeGreaterThan(100)
-      await Promise.all(started.splice(0).map(projector => projector.stop()))
+      await Promise.all(started.map(projector => projector.stop()))
       await Promise.all(logs.map(one => one.close()))
     })
 
@@ -313,7 +281,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
         present: (_, { to }) => ({ at: to?.at ?? null }),
       })
       const reading = app('moves', { projections: [People, Made], events: [Moves] })
-      const own = await createLog(tested.log, { eventTypes: reading.eventTypes, windowEvents: 2 })
+      const own = await createLog(its.tested.log, { eventTypes: reading.eventTypes, windowEvents: 2 })
       const put = async (id: string, event: ReturnType<typeof Moves.Moved | typeof Moves.Closed>) => {
         const outcome = await own.append({
           stream: { tenant: defaultTenant, category: 'move', id },
@@ -323,8 +291,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
         return outcome.kind === 'appended' ? outcome.head.position : 0
       }
       const limits = { minBatchEvents: 5, maxBatchEvents: 5, stretchEvents: 20, emptyMoveMs: 1, maxShards: 3 }
-      const projector = await startProjector({ app: reading, log: own, store: tested.store, ...limits })
-      started.push(projector)
+      const projector = await its.start({ app: reading, log: own, ...limits })
       const made = async () =>
         (await projector.status()).find(({ projection: one }) => one === name) as ProjectionStatus
       const carriedOf = ({ shards }: ProjectionStatus): readonly number[] =>
@@ -349,7 +316,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       for (let n = 0; n < 20 || head % 20 !== 4; n++)
         head = await put(`${name}-more-${n}`, Moves.Moved({ from: 'a', to: account, amount: 1 }))
       while ((await stands()) < head) await new Promise(resolve => setTimeout(resolve, 5))
-      await tested.store.pause(People.name)
+      await its.tested.store.pause(People.name)
       const changed = put(theirs, Moves.Closed({ account }))
       const others = Array.from({ length: 3 }, (_, n) =>
         put(idIn(true, `${name}-later-${n}`), Moves.Moved({ from: 'a', to: 'nobody', amount: 1 })),
@@ -358,19 +325,19 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       await Promise.all(others)
       // Long enough to go wrong, where it may.
       await new Promise(resolve => setTimeout(resolve, 200))
-      await tested.store.resume(People.name)
+      await its.tested.store.resume(People.name)
       head = (await own.head()).position
       while ((await stands()) < head) await new Promise(resolve => setTimeout(resolve, 5))
-      const view = await tested.store.open(viewShapeOf(Made, reading.projections))
+      const view = await its.tested.store.open(viewShapeOf(Made, reading.projections))
       const { value } = await view.get([{ tenant: defaultTenant, key: mine }])
       expect(JSON.parse(value[0] ?? 'null')).toEqual({ at })
-      await started.pop()?.stop()
+      await projector.stop()
       await own.close()
     })
 
     test('what stops a shard that another process has is known here too, and that it goes on', async () => {
       const name = newName()
-      const from = (await log.head()).position
+      const from = (await its.log.head()).position
       let isBroken = true
       const guard = (_: string, position: number): void => {
         if (isBroken && position > from) throw new Error('a-secret')
@@ -378,7 +345,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       const limits = { leaseMs: 500, foldAttempts: 1_000_000 }
       const here = await start(balances(2, name), limits)
       await caughtUp(here)
-      const there = await start(balances(2, name, guard), limits, tested.other)
+      const there = await start(balances(2, name, guard), limits, its.tested.other)
       const own = ({ shards }: ProjectionStatus) => shards.findIndex(({ owner }) => owner === here.owner)
       const isShared = ({ shards }: ProjectionStatus): boolean => shards.some(({ owner }) => owner === there.owner)
       const mine = own(await statusWhere(here, isShared))

@@ -1,21 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type AnyProjection, type App, app, BifoldError, events, projection } from '../define/index.ts'
-import { createLog, defaultTenant, type EventLog, type LogStorage } from '../log/index.ts'
+import { defaultTenant } from '../log/index.ts'
 import type { ProjectorLimits } from './limits.ts'
-import { type Projector, startProjector } from './projector.ts'
+import type { Projector } from './projector.ts'
+import { type ProjectorUnderTest, projectorUnderTest, statusWhere, until } from './projector-under-test.contract.ts'
 import type { ProjectionStatus } from './status.ts'
 import { rowId, type View, type ViewStore } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
-
-/** A log and a store under test. */
-export interface ProjectorUnderTest {
-  readonly log: LogStorage
-  readonly store: ViewStore
-  /** The same views as another process has them. */
-  readonly other: ViewStore
-  close(): Promise<void>
-}
 
 const Counters = events('counter', {
   Added: z.object({ by: z.int(), to: z.array(z.string()) }),
@@ -50,63 +42,31 @@ const onDrops = () =>
 /** What every log and store must let a projector do. */
 export function projectorContract(name: string, make: () => Promise<ProjectorUnderTest>, manyEvents: number): void {
   describe(`the projector: ${name}`, () => {
-    let tested: ProjectorUnderTest
-    let log: EventLog
-    let started: Projector[] = []
-    beforeAll(async () => {
-      tested = await make()
-      log = await createLog(tested.log, { eventTypes: appOf().eventTypes })
-    })
-    afterEach(async () => {
-      await Promise.all(started.map(projector => projector.stop()))
-      started = []
-    })
-    afterAll(async () => {
-      await log.close()
-      await tested.close()
-    })
-
     const appOf = (...projections: AnyProjection[]): App => app('counters', { projections, events: [Counters] })
 
-    async function start(
+    const its = projectorUnderTest(make, appOf(), {
+      retry: { minDelayMs: 1, maxDelayMs: 20 },
+      reconnect: { minDelayMs: 1, maxDelayMs: 20 },
+    })
+    const start = (
       projections: readonly AnyProjection[],
       limits: Partial<ProjectorLimits> = {},
-      store = tested.store,
-    ): Promise<Projector> {
-      const projector = await startProjector({
-        app: appOf(...projections),
-        log,
-        store,
-        retry: { minDelayMs: 1, maxDelayMs: 20 },
-        reconnect: { minDelayMs: 1, maxDelayMs: 20 },
-        ...limits,
-      })
-      started.push(projector)
-      return projector
-    }
+      store = its.tested.store,
+    ): Promise<Projector> => its.start({ app: appOf(...projections), store, ...limits })
 
-    const stream = (id: string) => ({ tenant: defaultTenant, category: 'counter', id })
     const append = (id: string, ...added: ReturnType<(typeof Counters)['Added' | 'Dropped' | 'Passed']>[]) =>
-      log.append({ stream: stream(id), expected: 'any', events: added })
+      its.append('counter', id, ...added)
     const add = (id: string, by: number, ...to: string[]) => append(id, Counters.Added({ by, to }))
 
-    async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-      for (;;) {
-        const found = await look()
-        if (found !== undefined) return found
-        await new Promise(resolve => setTimeout(resolve, 5))
-      }
-    }
-    const statusWhere = (
+    const statusOf = (
       projector: Projector,
       projected: AnyProjection,
       is: (status: ProjectionStatus) => boolean,
-    ): Promise<ProjectionStatus> =>
-      until(async () => (await projector.status()).find(status => status.projection === projected.name && is(status)))
+    ): Promise<ProjectionStatus> => statusWhere(projector, status => status.projection === projected.name && is(status))
     const caughtUp = (projector: Projector, projected: AnyProjection): Promise<ProjectionStatus> =>
-      statusWhere(projector, projected, ({ behind, state }) => behind === 0 && state === 'live')
+      statusOf(projector, projected, ({ behind, state }) => behind === 0 && state === 'live')
 
-    const viewOf = (projected: AnyProjection): Promise<View> => tested.store.open(viewShapeOf(projected))
+    const viewOf = (projected: AnyProjection): Promise<View> => its.tested.store.open(viewShapeOf(projected))
     async function docOf(projected: AnyProjection, key: string): Promise<z.output<typeof Row> | null> {
       const { value } = await (await viewOf(projected)).get([{ tenant: defaultTenant, key }])
       return value[0] == null ? null : JSON.parse(value[0])
@@ -117,7 +77,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       const ids = new Set<string>()
       let at = { position: 0, fingerprint: '' }
       for (;;) {
-        const page = await log.read(at)
+        const page = await its.log.read(at)
         for (const { streamId } of page.events) ids.add(streamId)
         at = page.through
         if (page.atHead) break
@@ -131,7 +91,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       const expected = new Map<string, number>()
       let at = { position: 0, fingerprint: '' }
       for (;;) {
-        const page = await log.read(at)
+        const page = await its.log.read(at)
         for (const { type, streamId, data, tenant } of page.events) {
           const id = rowId({ tenant, key: streamId })
           if (type === 'Dropped') expected.delete(id)
@@ -153,7 +113,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       await add('b', 2)
       await add('a', 3)
       const { position } = await caughtUp(projector, Sums)
-      expect(position).toBe((await log.head()).position)
+      expect(position).toBe((await its.log.head()).position)
       expect(await docOf(Sums, 'a')).toMatchObject({ sum: 4, by: [1, 3] })
       expect(await docOf(Sums, 'b')).toMatchObject({ sum: 2 })
       await append('a', Counters.Dropped({}))
@@ -183,7 +143,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       const [Drops, Sums] = [onDrops(), sums()]
       const projector = await start([Drops, Sums])
       for (let n = 0; n < 20; n++) await append('noise', Counters.Passed({}))
-      const head = await log.head()
+      const head = await its.log.head()
       for (const projected of [Drops, Sums]) {
         await caughtUp(projector, projected)
         expect(await (await viewOf(projected)).checkpoint(0)).toMatchObject(head)
@@ -203,7 +163,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       await Promise.all(appended)
       await caughtUp(projector, Live)
       const Rebuilt = sums(undefined, name, 2)
-      await statusWhere(
+      await statusOf(
         await start([Rebuilt]),
         Rebuilt,
         ({ generation, behind, state }) => generation === 2 && behind === 0 && state === 'live',
@@ -225,9 +185,9 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       const projector = await start([sick, healthy], { foldAttempts: 1_000_000 })
       await add('f', 1)
       await caughtUp(projector, sick)
-      bad = (await log.head()).position + 3
+      bad = (await its.log.head()).position + 3
       await Promise.all([add('f', 1), add('g', 1), add('f', 10), add('g', 10)])
-      const failed = await statusWhere(projector, sick, ({ failure }) => (failure?.attempts ?? 0) > 2)
+      const failed = await statusOf(projector, sick, ({ failure }) => (failure?.attempts ?? 0) > 2)
       expect(failed).toMatchObject({
         state: 'failed',
         failure: { code: 'project/fold-failed', event: { position: bad, type: 'Added' } },
@@ -248,12 +208,12 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       const Sums = sums()
       const first = await start([Sums], { leaseMs: 600_000 })
       await caughtUp(first, Sums)
-      const second = await start([Sums], { leaseMs: 600_000 }, tested.other)
-      const standing = await statusWhere(second, Sums, ({ state }) => state === 'standby')
+      const second = await start([Sums], { leaseMs: 600_000 }, its.tested.other)
+      const standing = await statusOf(second, Sums, ({ state }) => state === 'standby')
       expect(standing.shards).toMatchObject([{ state: 'standby', owner: first.owner }])
       await add('shared', 1)
       const { position } = await caughtUp(first, Sums)
-      expect((await statusWhere(second, Sums, status => status.position === position)).failure).toBeUndefined()
+      expect((await statusOf(second, Sums, status => status.position === position)).failure).toBeUndefined()
       await first.stop()
       await add('shared', 2)
       const taken = await caughtUp(second, Sums)
@@ -267,9 +227,9 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       const unreachable = (): Error =>
         Object.assign(new Error('gone'), { code: 'project/store-unreachable', data: { projection: Sums.name } })
       const failing: ViewStore = {
-        ...tested.store,
+        ...its.tested.store,
         open: async shape => {
-          const view = await tested.store.open(shape)
+          const view = await its.tested.store.open(shape)
           const commit: View['commit'] = async change => {
             lost++
             if (lost % 4 === 1) throw unreachable()
@@ -295,9 +255,9 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       const busy = (): Error => new BifoldError('project/store-busy', { projection: Sums.name, problem: '40001' })
       const calls = { commit: 0, load: 0 }
       const failing: ViewStore = {
-        ...tested.store,
+        ...its.tested.store,
         open: async shape => {
-          const view = await tested.store.open(shape)
+          const view = await its.tested.store.open(shape)
           const commit: View['commit'] = async change => {
             if (calls.commit++ % 3 === 0) throw busy()
             return view.commit(change)
@@ -331,13 +291,13 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       const outcomes: string[] = []
       let isHeld = false
       const slow: ViewStore = {
-        ...tested.store,
+        ...its.tested.store,
         beat: async beat => {
           if (isHeld) await held
-          return tested.store.beat(beat)
+          return its.tested.store.beat(beat)
         },
         open: async shape => {
-          const view = await tested.store.open(shape)
+          const view = await its.tested.store.open(shape)
           const commit: View['commit'] = async change => {
             if (change.upserts.length > 0) {
               isHeld = true
@@ -354,7 +314,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       await start([Sums], { leaseMs: 200 }, slow)
       await add('z', 1)
       await holding
-      const current = await start([Sums], { leaseMs: 200 }, tested.other)
+      const current = await start([Sums], { leaseMs: 200 }, its.tested.other)
       await add('z', 10)
       await caughtUp(current, Sums)
       const rows = await rowsOf(Sums)
@@ -386,7 +346,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       await view.commit({ shard: 0, epoch, from: { position: 0, fingerprint: '' }, to, upserts: [], deletes: [] })
       const other = sums()
       const projector = await start([Sums, other])
-      const stopped = await statusWhere(projector, Sums, ({ state }) => state === 'stopped')
+      const stopped = await statusOf(projector, Sums, ({ state }) => state === 'stopped')
       expect(stopped.failure?.code).toBe('log/rewound')
       expect(await view.checkpoint(0)).toMatchObject(to)
       await caughtUp(projector, other)
@@ -402,9 +362,9 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       }
       let commits = 0
       const counting: ViewStore = {
-        ...tested.store,
+        ...its.tested.store,
         open: async shape => {
-          const view = await tested.store.open(shape)
+          const view = await its.tested.store.open(shape)
           const commit: View['commit'] = change => {
             commits++
             return view.commit(change)

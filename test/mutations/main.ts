@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { type Mutation, mutations } from './mutations.ts'
 
 const simulation = ['test/simulate/main.ts', '1', '1000', '--first']
+const torture = ['test/torture/main.ts', '--seconds', '60', '--seed', '1']
 const ofSuite = (suite: string): readonly string[] => ['node_modules/vitest/vitest.mjs', 'run', suite]
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -29,7 +30,12 @@ try {
   }
   const results = chosen.map(tried)
   console.table(
-    results.map(({ breaks, simulation: simulated, tests }) => ({ breaks, simulation: simulated.slice(0, 40), tests })),
+    results.map(({ breaks, simulation: simulated, torture: tortured, tests }) => ({
+      breaks,
+      simulation: simulated.slice(0, 40),
+      torture: tortured,
+      tests,
+    })),
   )
   const missed = results.filter(({ asExpected }) => !asExpected)
   console.log(`${results.length} guards broken, ${missed.length} not noticed by those who have to`)
@@ -41,10 +47,14 @@ try {
 type Seen = 'green' | 'red' | 'without end'
 
 function programsOf(mutation: Mutation): readonly (readonly string[])[] {
-  return [...(mutation.simulation === true ? [simulation] : []), ...mutation.tests.map(ofSuite)]
+  return [
+    ...(mutation.simulation === true ? [simulation] : []),
+    ...(mutation.torture === true ? [torture] : []),
+    ...mutation.tests.map(ofSuite),
+  ]
 }
 
-function tried({ breaks, file, text, replacement, simulation: notes, tests }: Mutation) {
+function tried({ breaks, file, text, replacement, simulation: notes, torture: isTortured, tests }: Mutation) {
   const path = join(copy, file)
   const whole = readFileSync(path, 'utf8')
   writeFileSync(
@@ -53,15 +63,18 @@ function tried({ breaks, file, text, replacement, simulation: notes, tests }: Mu
   )
   try {
     const simulated = notes === true ? outcomeOf(simulation) : notes
+    const tortured = isTortured === true ? outcomeOf(torture) : ''
     const tested = tests.map(suite => outcomeOf(ofSuite(suite)))
-    const asExpected = simulated !== 'green' && !tested.includes('green')
+    const asExpected = simulated !== 'green' && tortured !== 'green' && !tested.includes('green')
     const result = {
       breaks,
       simulation: simulated,
+      torture: tortured,
       tests: tests.map((suite, at) => `${basename(suite)} ${tested[at]}`).join(', '),
       asExpected,
     }
-    console.log(`${asExpected ? 'ok' : 'MISSED'}  ${breaks}: simulation ${result.simulation}; ${result.tests}`)
+    const seen = [`simulation ${simulated}`, ...(tortured === '' ? [] : [`torture ${tortured}`]), result.tests]
+    console.log(`${asExpected ? 'ok' : 'MISSED'}  ${breaks}: ${seen.join('; ')}`)
     return result
   } finally {
     writeFileSync(path, whole)

@@ -8,6 +8,8 @@ export interface Mutation {
   readonly replacement: string
   /** Does the simulation have to notice? Where it need not, and is not asked: why not. */
   readonly simulation: true | string
+  /** Does torture have to notice? It costs two minutes, and is asked where PostgreSQL itself is what guards. */
+  readonly torture?: true
   /** The tests that have to notice. */
   readonly tests: readonly string[]
 }
@@ -182,6 +184,24 @@ export const mutations: readonly Mutation[] = [
     replacement: ' order by c.shard;',
     simulation: sql,
     tests: [postgresContract],
+  },
+  {
+    breaks: 'a swap locks the generation before its checkpoints, as whoever parks does (in PostgreSQL)',
+    file: 'src/postgres/migrations/0017-set-aside.sql',
+    text: 'and g.generation = _serving for no key update;',
+    replacement: 'and g.generation = _serving;',
+    simulation: sql,
+    tests: ['src/postgres/view-generations.test.ts'],
+  },
+  {
+    breaks: 'of what comes in the moment between one look and the next, nothing begins beside it',
+    file: 'src/project/follow-newest.ts',
+    text: '        if (next === undefined) running = undefined
+',
+    replacement: '        running = undefined
+',
+    simulation: 'Two that carry on one generation in one process are kept apart as two processes are.',
+    tests: ['src/project/follow-newest.test.ts'],
   },
   {
     breaks: 'a bulk load that was superseded is rolled back (in PostgreSQL)',
