@@ -98,22 +98,24 @@ export function projectorRefLoadsContract(name: string, make: () => Promise<Proj
     test('a view that nobody carries on to where a load ends is waited for no longer than it may', async () => {
       const projected = parcels()
       await appendSome(its.log, 40, seeded(9))
-      let wasThere = false
-      const { loaded, store } = watchLoads(view =>
-        view.projection === projected.People.name
-          ? {
-              ...view,
-              // It has come to the head before the load, and seems to go no further: pages ask for what lies behind them too.
-              changes: async query => {
-                const found = await view.changes(query)
-                if (query.after !== query.through) return found
-                if (wasThere) return { ...found, asOf: origin }
-                wasThere = found.asOf.position >= query.through
-                return found
-              },
-            }
-          : view,
-      )
+      let isLoading = false
+      const { loaded, store } = watchLoads(view => {
+        const { changes, loading } = view
+        if (view.projection === projected.Parcels.name) {
+          const begun: View['loading'] = (...progress) => {
+            isLoading = true
+            return loading(...progress)
+          }
+          return { ...view, loading: begun }
+        }
+        if (view.projection !== projected.People.name) return view
+        // It had come to the head before the load, and seems to go no further: pages ask for what lies behind them too.
+        const stands: View['changes'] = async query => {
+          const found = await changes(query)
+          return isLoading && query.after === query.through ? { ...found, asOf: origin } : found
+        }
+        return { ...view, changes: stands }
+      })
       const projector = await start(projected, atOnce({ refWaitMs: 20 }), store)
       await caughtUp(projector)
       expect(loaded.has(projected.Parcels.name)).toBe(false)

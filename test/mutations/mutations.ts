@@ -196,10 +196,8 @@ export const mutations: readonly Mutation[] = [
   {
     breaks: 'of what comes in the moment between one look and the next, nothing begins beside it',
     file: 'src/project/follow-newest.ts',
-    text: '        if (next === undefined) running = undefined
-',
-    replacement: '        running = undefined
-',
+    text: '        if (next === undefined) running = undefined\n',
+    replacement: '        running = undefined\n',
     simulation: 'Two that carry on one generation in one process are kept apart as two processes are.',
     tests: ['src/project/follow-newest.test.ts'],
   },
