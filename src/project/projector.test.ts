@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { app, event, events, projection } from '../define/index.ts'
-import { createLog, memoryLogStorage } from '../log/index.ts'
+import { createLog, memoryLogStorage, systemRuntime } from '../log/index.ts'
 import { inMemory, memoryViewStore } from '../stores/memory/index.ts'
 import { projectorContract } from './projector.contract.ts'
 import { startProjector } from './projector.ts'
@@ -15,6 +15,7 @@ import { projectorRefLoadsContract } from './projector-ref-loads.contract.ts'
 import { projectorReferredContract } from './projector-referred.contract.ts'
 import { projectorRefsContract } from './projector-refs.contract.ts'
 import { projectorShardsContract } from './projector-shards.contract.ts'
+import { statusWhere } from './projector-under-test.contract.ts'
 import { projectorWaitsContract } from './projector-waits.contract.ts'
 import { viewShapeOf } from './view-shape.ts'
 
@@ -106,4 +107,60 @@ test('a shard that stood at the head of an empty log is not waited for when anot
   while ((await store.activate('counted', 2)).kind !== 'activated') await new Promise(resolve => setTimeout(resolve, 5))
   await projector.stop()
   await log.close()
+})
+
+const Beats = events('beat', { Beaten: z.object({}) })
+const beats = (shards: number) =>
+  projection('beats', {
+    from: [Beats],
+    shards,
+    state: z.object({ count: z.int() }),
+    on: { Beaten: row => ({ count: (row?.count ?? 0) + 1 }) },
+  })
+/** So many events, and what carries a view of them on. */
+async function beaten(count: number, shards: number) {
+  const { log: storage, views, close } = inMemory()
+  const of = app('beating', { events: [Beats], projections: [beats(shards)] })
+  const log = await createLog(storage, { eventTypes: of.eventTypes })
+  for (let n = 0; n < count; n++) {
+    const stream = { tenant: 'default', category: 'beat', id: `heart-${n % 50}` }
+    await log.append({ stream, expected: 'any', events: [Beats.Beaten({})] })
+  }
+  const end = async (): Promise<void> => {
+    await log.close()
+    await close()
+  }
+  return { of, log, store: views, end }
+}
+
+test('however many shards give way, they go on one by one', async () => {
+  const { of, log, store, end } = await beaten(400, 8)
+  let [underWay, most, turns] = [0, 0, 0]
+  const turn = async (): Promise<void> => {
+    most = Math.max(most, ++underWay)
+    turns++
+    await systemRuntime.turn()
+    underWay--
+  }
+  const projector = await startProjector({ app: of, log, store, runtime: { ...systemRuntime, turn }, turnEvents: 1 })
+  await statusWhere(projector, ({ behind }) => behind === 0)
+  await projector.stop()
+  await end()
+  expect(turns).toBeGreaterThan(300)
+  expect(most).toBe(1)
+})
+
+test('a load that is bounded reads no more at once than others may have to wait for', async () => {
+  const { of, log, store, end } = await beaten(600, 1)
+  const asked: number[] = []
+  const read: typeof log.read = (from, options) => {
+    asked.push(options?.maxEvents ?? Number.POSITIVE_INFINITY)
+    return log.read(from, options)
+  }
+  const rebuild = { minEvents: 1, eventsPerSecond: 100_000 }
+  const projector = await startProjector({ app: of, log: { ...log, read }, store, rebuild })
+  await statusWhere(projector, ({ behind }) => behind === 0)
+  await projector.stop()
+  await end()
+  expect(asked.slice(0, 3)).toEqual([250, 250, 250])
 })

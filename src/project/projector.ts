@@ -52,7 +52,7 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
   const leases = keepLeases({ store, runtime, limits, ...told })
   const cacheBytes = limits.cacheBytes / Math.max(1, watches.size)
   const budget = makeLoadBudget(rebuild, runtime)
-  const turn = oneByOne(runtime)
+  const carrying: Runtime = { ...runtime, turn: oneByOne(runtime) }
   const running = new Map<string, CarriedProjection>()
   const ends: (() => Promise<void>)[] = []
   for (const [name, watch] of watches) {
@@ -61,8 +61,7 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
       watch,
       watches,
       log,
-      runtime,
-      turn,
+      runtime: carrying,
       budget,
       leases,
       projections,

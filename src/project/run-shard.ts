@@ -28,9 +28,8 @@ export interface ShardContext {
   readonly log: EventLog
   /** As that of the log, for the pages that this shard folds: what it does not need may be left out. */
   readonly read: EventLog['read']
+  /** Of the process: its `turn` lets all shards that give way go on one by one. */
   readonly runtime: Runtime
-  /** Of the process: the long work of all its shards goes on one by one. */
-  readonly turn: Runtime['turn']
   readonly limits: ProjectorLimits
   readonly budget: LoadBudget
   /** Aborted when the generation has served: until then it is being built, within the budget. */
@@ -63,23 +62,8 @@ const maxPauseMs = 1000
  * know it is the epoch, which every take raises.
  */
 export function runShard(given: ShardContext): RunningShard {
-  const {
-    shape,
-    shard,
-    keysOf,
-    carried,
-    view,
-    log,
-    read,
-    runtime,
-    turn,
-    limits,
-    store,
-    budget,
-    served,
-    leases,
-    referred,
-  } = given
+  const { shape, shard, keysOf, carried, view, log, read, runtime, limits, store, budget, served, leases, referred } =
+    given
   const { projection } = shape
   const stopping = new AbortController()
   const progress: ShardProgress = {
@@ -95,7 +79,7 @@ export function runShard(given: ShardContext): RunningShard {
   /** What another process says of the shard. */
   let elsewhere: Failure | undefined
   const folding = makeFolding(shape, shard, keysOf)
-  const turns = makeTurns({ runtime: { ...runtime, turn }, turnEvents: limits.turnEvents, ran: seat.ran })
+  const turns = makeTurns({ runtime, turnEvents: limits.turnEvents, ran: seat.ran })
   const refKeys = folding.stages?.refKeys
   const { dependents } = view
   const context: SessionContext = {

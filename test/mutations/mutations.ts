@@ -571,4 +571,28 @@ export const mutations: readonly Mutation[] = [
     simulation: 'Its view with refs has a key of its own, and none of its pages are filtered.',
     tests: [projectorTests],
   },
+  {
+    breaks: 'however many shards give way, they go on one by one',
+    file: 'src/project/projector.ts',
+    text: 'turn: oneByOne(runtime)',
+    replacement: 'turn: () => runtime.turn()',
+    simulation: 'Work takes no time there.',
+    tests: [projectorTests],
+  },
+  {
+    breaks: 'a load that is bounded reads no more at once than others may have to wait for',
+    file: 'src/project/bulk-load.ts',
+    text: 'budget.most(Math.min(pageEvents, limits.maxBatchEvents))',
+    replacement: 'Math.min(pageEvents, limits.maxBatchEvents)',
+    simulation: 'Work takes no time there.',
+    tests: [projectorTests],
+  },
+  {
+    breaks: 'a log that has come beyond what was known of it is still the same one',
+    file: 'src/log/create-log.ts',
+    text: '    if (now.position > known.position && known.position > 0) await verify()\n',
+    replacement: '',
+    simulation: 'No log is restored there.',
+    tests: ['src/log/lane.test.ts'],
+  },
 ]

@@ -15,7 +15,8 @@ export interface Heard {
 
 /** What the log and the views are found to be, once everybody has stopped: a sentence for each thing that is wrong. */
 export async function judge(url: string, heard: readonly Heard[]): Promise<readonly string[]> {
-  const system = await openDepot(url, {})
+  // Generations that nobody needs any more are behind for ever, and gone soon.
+  const system = await openDepot(url, { projections: { rebuild: { retireAfterMs: 500 } } })
   try {
     await system.drain({ timeoutMs: 60_000 })
     await allFollowed(system)

@@ -11,7 +11,7 @@ const system = await openDepot(url, {
     maxBatchEvents: 40,
     leaseMs: 1000,
     presentRows: 2,
-    rebuild: { minEvents: 500 },
+    rebuild: { minEvents: 500, retireAfterMs: 5000 },
     retry,
   },
 })

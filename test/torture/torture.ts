@@ -119,6 +119,7 @@ async function tortureOn(
   say('come to rest')
   await operator.rest()
   const failures = [...(await finished(writers)), ...(await finished(projectors))]
+  say('judge')
   const lines = everyone.flatMap(worker => worker.lines)
   const heard = lines.filter(line => line.startsWith('heard ')).map(line => JSON.parse(line.slice(6)) as Heard)
   const broken = lines.filter(line => line.startsWith('violation '))
