@@ -18,11 +18,15 @@ export function copyIn(client: Pick<Client, 'query'>, text: string, chunks: Asyn
       callback: () => undefined,
       submit: (connection: Connection) => connection.query(text),
       handleCopyInResponse: ({ stream }: Connection) => {
+        // Once it is over the connection is somebody else's, whose COPY this would end.
+        const end = (kind: number, text: string): void => {
+          if (!isOver) stream.write(message(kind, text))
+        }
         send(stream, chunks, () => isOver).then(
-          () => stream.write(message(copyDone, '')),
+          () => end(copyDone, ''),
           (error: Error) => {
             sourceError = error
-            stream.write(message(copyFail, 'the source of the rows failed\u0000'))
+            end(copyFail, 'the source of the rows failed\u0000')
           },
         )
       },

@@ -30,7 +30,7 @@ test('old command ids are forgotten again and again, and no more after the end',
       insert into bifold.commands select 'default', 'order/Pay', '${round}-' || days, 'h', 1, 1, 1,
         now() - days * interval '1 day' from generate_series(1, 4) days`)
     pass()
-    await expect.poll(waiting).toBe(1)
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(1)
     expect(await count()).toBe(round)
   }
   await end()

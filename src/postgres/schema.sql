@@ -505,6 +505,8 @@ AS $function$
 declare
   _serving integer;
   _until timestamptz;
+  _before bigint;
+  _moved_at timestamptz;
 begin
   select a.generation into _serving from bifold_views._active a where a.projection = _projection for update;
   if not exists (
@@ -539,7 +541,12 @@ begin
     select min(c.position) into reached
       from bifold_views._checkpoints c where c.projection = _projection and c.generation = _generation;
     exit when reached >= goal;
-    if clock_timestamp() >= _until then
+    if reached is distinct from _before then
+      _before := reached;
+      _moved_at := clock_timestamp();
+    end if;
+    -- Where the other one stands still, nobody is held up for long.
+    if clock_timestamp() >= least(_until, _moved_at + interval '100 milliseconds') then
       return query select 'behind', goal, reached;
       return;
     end if;

@@ -170,6 +170,26 @@ describePostgres('the generations of a view', () => {
     expect(await committing).toBe('committed')
   })
 
+  test('what takes long under the lock of one view, as an index of a large one, holds up no other view', async () => {
+    await store.open(notes('indexed'))
+    await store.open(notes('beside'))
+    const indexing = new pg.Client({ connectionString: fresh.url })
+    await indexing.connect()
+    await indexing.query('begin')
+    await indexing.query("select pg_advisory_xact_lock(3177002, hashtext('indexed'))")
+    const pausing = store.pause('indexed')
+    await untilSomebodyWaits(indexing)
+    await store.pause('beside')
+    await store.rebuild(viewShapeOf(notes('beside').projection))
+    expect(await store.paused()).toEqual(new Set(['beside']))
+    await indexing.query('rollback')
+    await indexing.end()
+    await pausing
+    expect(await store.paused()).toEqual(new Set(['beside', 'indexed']))
+    await store.resume('indexed')
+    await store.resume('beside')
+  })
+
   test('a swap waits for whoever parks a key before it holds the checkpoints that this one is about to move', async () => {
     await store.open(notes('swapped'))
     await store.open(notes('swapped', 2))

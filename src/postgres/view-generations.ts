@@ -2,6 +2,7 @@ import { BifoldError } from '../define/index.ts'
 import { type Dropping, sameColumns, servesJoins, stagesOf, type ViewShape } from '../project/index.ts'
 import { ownTablesOf } from './batch-projection.ts'
 import { type Database, type Sql, type Statement, sqlStateOf } from './client.ts'
+import { againAfterDeadlock } from './deadlock.ts'
 import { sqlTypes } from './view-columns.ts'
 import { dropLetters, inheritSkips } from './view-letters.ts'
 import { endLoads } from './view-load-lock.ts'
@@ -28,8 +29,15 @@ export interface FoundGeneration {
   readonly isNew?: boolean
 }
 
-/** No other lock is waited for under it but those of a view's tables. It is not the log's: appends go on. */
-export const lockGenerations: Statement = { text: 'select pg_advisory_xact_lock(3177001, 2)' }
+/**
+ * Of one projection: its generations are made, loaded, emptied and dropped one after the other, and an index that takes
+ * minutes holds up no other view. It is not the log's lock: appends go on.
+ */
+export async function lockGenerations(sql: Sql, projection: string): Promise<void> {
+  await sql.query(lockGenerationsStatement, [projection])
+}
+
+const lockGenerationsStatement: Statement = { text: 'select pg_advisory_xact_lock(3177002, hashtext($1))' }
 
 /**
  * Finds the newest generation of this shape, or the one that is asked for, or makes one, and makes the declared indexes
@@ -45,13 +53,14 @@ export async function openGeneration(
   const isWhole =
     found !== undefined && found.definition !== '' && (await missingIndexes(database.sql, shape, found)).length === 0
   if (isWhole) return found
-  return database.transaction(async sql => {
-    await sql.query(lockGenerations)
+  const open = async (sql: Sql): Promise<FoundGeneration> => {
+    await lockGenerations(sql, shape.projection.name)
     const opened = (await lookFor(sql, shape, asked)) ?? (await makeGeneration(sql, shape))
-    await makeIndexes(sql, shape, opened)
     if (opened.definition === '') await describeGeneration(sql, shape, opened)
+    await makeIndexes(sql, shape, opened)
     return opened
-  })
+  }
+  return againAfterDeadlock(() => database.transaction(open))
 }
 
 /** Is there a living process that carries it on? */
@@ -69,8 +78,8 @@ export async function rebuildGeneration(
   newest = Number.POSITIVE_INFINITY,
 ): Promise<FoundGeneration> {
   const { name } = shape.projection
-  return database.transaction(async sql => {
-    await sql.query(lockGenerations)
+  const rebuild = async (sql: Sql): Promise<FoundGeneration> => {
+    await lockGenerations(sql, name)
     const all = await readGenerations(sql, name)
     const building = all.find(({ served, generation }) => !served || generation > newest)
     if (building !== undefined) {
@@ -84,36 +93,30 @@ export async function rebuildGeneration(
     const made = await makeGeneration(sql, shape)
     await makeIndexes(sql, shape, made)
     return made
-  })
+  }
+  return againAfterDeadlock(() => database.transaction(rebuild))
 }
 
 /** How long a generation that is to be dropped may be in use by somebody's reading before that is given up. */
 const dropPatience = '2s'
 
-/** How often the dropping of a generation is begun again. */
-const dropAttempts = 5
-
 /**
  * Drops a generation that does not serve: all of its tables, and its checkpoints. Whoever commits to it meanwhile locks some
- * of them in an order of its own (a batch projection's tables are its user's); PostgreSQL then ends one of the two, and
- * where that is the dropping, it begins again.
+ * of them in an order of its own: a batch projection's tables are its user's.
  */
 export async function dropGeneration(database: Database, projection: string, generation: number): Promise<Dropping> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await database.transaction(sql => drop(sql, projection, generation))
-    } catch (error) {
-      const dependentObjects = '2BP01'
-      const deadlock = '40P01'
-      if (sqlStateOf(error) === dependentObjects) return 'in-use'
-      if (sqlStateOf(error) !== deadlock || attempt === dropAttempts) throw error
-    }
+  try {
+    return await againAfterDeadlock(() => database.transaction(sql => drop(sql, projection, generation)))
+  } catch (error) {
+    const dependentObjects = '2BP01'
+    if (sqlStateOf(error) === dependentObjects) return 'in-use'
+    throw error
   }
 }
 
 async function drop(sql: Sql, projection: string, generation: number): Promise<Dropping> {
   const own = [projection, generation] as const
-  await sql.query(lockGenerations)
+  await lockGenerations(sql, projection)
   const found = (await readGenerations(sql, projection)).find(one => one.generation === generation)
   if (found === undefined) return 'unknown'
   const [active] = await sql.query<{ generation: number }>(
@@ -125,13 +128,15 @@ async function drop(sql: Sql, projection: string, generation: number): Promise<D
   // The view with the plain name may have stayed behind when the swap was made.
   await sql.query({ text: 'select bifold_views._point($1)' }, [projection])
   await endLoads(sql, projection, found)
-  // Nobody makes a view, or begins to load one, while this waits for whoever reads the tables, which may be for hours.
+  // Nobody makes another generation, or begins to load one, while this waits for whoever reads the tables, maybe for hours.
   await sql.query({ text: `select set_config('lock_timeout', '${dropPatience}', true)` })
-  // Tables before checkpoints, and that of the rows before the others, as whoever commits locks them.
+  // Tables before checkpoints, and that of the rows before the others, as whoever commits locks them. Leases before
+  // checkpoints, as whoever takes a shard does.
   const tables = await tablesOf(sql, projection, generation)
   await sql.script(`drop table ${tables.map(inViews).join(', ')}`)
-  await sql.query({ text: 'delete from bifold_views._checkpoints where projection = $1 and generation = $2' }, own)
   await sql.query({ text: 'delete from bifold_views._leases where projection = $1 and generation = $2' }, own)
+  await sql.query(lockCheckpointsStatement, own)
+  await sql.query({ text: 'delete from bifold_views._checkpoints where projection = $1 and generation = $2' }, own)
   await sql.query({ text: 'delete from bifold_views._loads where projection = $1 and generation = $2' }, own)
   await dropLetters(sql, projection, generation)
   await sql.query({ text: 'delete from bifold_views._dependents where projection = $1 and generation = $2' }, own)
@@ -140,6 +145,12 @@ async function drop(sql: Sql, projection: string, generation: number): Promise<D
     own,
   )
   return 'dropped'
+}
+
+/** In the order in which a reset of a view that this one refers to locks them. */
+const lockCheckpointsStatement: Statement = {
+  text: `
+select from bifold_views._checkpoints where projection = $1 and generation = $2 order by shard for update`,
 }
 
 async function isReferredTo(sql: Sql, projection: string, generation: number): Promise<boolean> {
@@ -228,10 +239,24 @@ export async function makeIndexes(sql: Sql, shape: ViewShape, found: FoundGenera
   }
 }
 
-/** The declared indexes are made when all rows are there: each row of many costs less then. */
+/** How long an index may be in use by somebody's reading before it stays: all who read the table wait behind this. */
+const indexPatience = '200ms'
+
+/**
+ * The declared indexes are made when all rows are there: each row of many costs less then. After a reset somebody may read
+ * for hours what there was before: then they stay.
+ */
 export async function dropIndexes(sql: Sql, { projection }: ViewShape, { generation }: FoundGeneration): Promise<void> {
-  const table = tableNameOf(projection.name, generation)
-  for (const index of projection.indexes) await sql.script(`drop index if exists ${inViews(indexNameOf(table, index))}`)
+  const names = projection.indexes.map(index => indexNameOf(tableNameOf(projection.name, generation), index))
+  if (names.length === 0) return
+  await sql.script(`savepoint indexes; set local lock_timeout = '${indexPatience}'`)
+  try {
+    await sql.script(`drop index if exists ${names.map(inViews).join(', ')}; set local lock_timeout = default`)
+  } catch (error) {
+    const lockNotAvailable = '55P03'
+    if (sqlStateOf(error) !== lockNotAvailable) throw error
+    await sql.script('rollback to savepoint indexes')
+  }
 }
 
 /** None of a generation whose rows are being loaded: they are made after the last one. */

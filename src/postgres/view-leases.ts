@@ -29,6 +29,9 @@ with dead as (
                      where told ->> 0 = l.projection and (told ->> 1)::integer = l.generation
                        and (told ->> 2)::integer = l.shard)
    where owner = $1
+     -- What it could not give up of a view that it carries on no more runs out.
+     and exists (select from json_array_elements($4::text::json) carried
+                  where carried ->> 0 = l.projection and (carried ->> 1)::integer = l.generation)
   returning projection, generation, shard, owner
 ), leases as (
   select * from renewed

@@ -70,6 +70,25 @@ describePostgres('a bulk load on PostgreSQL', () => {
   const indexesOf = async (table: string): Promise<number> =>
     ((await databases[0]?.sql.query({ text: 'select 1 from pg_indexes where tablename = $1' }, [table])) ?? []).length
 
+  test('one after a reset, while somebody reads for long what there was, leaves the indexes and holds up nobody', async () => {
+    const name = newName()
+    const [mine] = await open(viewShapeOf(things(name)))
+    const { epoch } = await mine!.claim(0)
+    await mine!.commit({ shard: 0, epoch, from: origin, to: at(5), upserts: [upsert('k')], deletes: [] })
+    expect(await stores[0]!.reset(name, mine!.generation)).toBe('reset')
+    const table = `${name.replaceAll('-', '_')}__g1`
+    const before = await indexesOf(table)
+    expect(before).toBeGreaterThan(1)
+    const reading = await databases[1]!.transaction(async report => {
+      await report.query({ text: `select count(*) from bifold_views.${table}` })
+      const next = await mine!.claim(0)
+      await mine!.loading(0, next.epoch, { position: 0, goal: 9, perSecond: 0 })
+      return (await mine!.get(keysOf(['k']))).value
+    })
+    expect(reading).toEqual([null])
+    expect(await indexesOf(table)).toBe(before)
+  })
+
   test('rests between its pages', async () => {
     expect(await restsOf(databases[0] as Database)).toEqual([2, 2])
   })

@@ -33,7 +33,7 @@ export function loadVerbs(database: Database, shape: ViewShape, found: FoundGene
       const known = await database.sql.query(progressStatement, values)
       if (known.length > 0) return
       await database.transaction(async sql => {
-        await sql.query(lockGenerations)
+        await lockGenerations(sql, name)
         const begins = await sql.query(beginsStatement, [name, generation, shard, epoch])
         if (begins.length === 0) return
         const [{ isNew } = { isNew: false }] = await sql.query<{ isNew: boolean }>(isNewStatement, [name, generation])
@@ -65,7 +65,7 @@ export function loadVerbs(database: Database, shape: ViewShape, found: FoundGene
       const [left] = await database.sql.query<{ others: number }>(othersStatement, [name, generation])
       if (left === undefined || left.others > 0) return false
       return database.transaction(async sql => {
-        await sql.query(lockGenerations)
+        await lockGenerations(sql, name)
         const finished = await sql.query(finishStatement, [name, generation])
         if (finished.length === 0) return false
         await makeIndexes(sql, shape, found)

@@ -70,11 +70,17 @@ export function viewNotices(database: Database, runtime: Runtime, notifyMs: numb
       else tell(name)
     }
   }
+  const missed = (): void => {
+    for (const projection of known) tell(projection)
+    tellChanged()
+  }
   const hear = (): void => {
     hearing = database
-      .listen(channel, tellAll, () => {
-        for (const projection of known) tell(projection)
-        tellChanged()
+      .listen(channel, tellAll, missed)
+      .then(end => {
+        // What was told before it was heard.
+        if (!closed) missed()
+        return end
       })
       .catch(() => {
         if (!closed) cancelRetry = runtime.after(retryMs, hear)

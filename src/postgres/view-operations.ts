@@ -1,4 +1,5 @@
 import type { Database, Sql, Statement } from './client.ts'
+import { againAfterDeadlock } from './deadlock.ts'
 import { lockGenerations, tablesOf } from './view-generations.ts'
 import { dropLetters } from './view-letters.ts'
 import { inViews } from './view-names.ts'
@@ -14,8 +15,8 @@ const pauseStatement: Statement = {
 }
 
 export async function pauseProjection(database: Database, projection: string): Promise<void> {
-  await database.transaction(async sql => {
-    await sql.query(lockGenerations)
+  const pause = async (sql: Sql): Promise<void> => {
+    await lockGenerations(sql, projection)
     await sql.query(pauseStatement, [projection])
     await sql.query(
       {
@@ -27,7 +28,8 @@ export async function pauseProjection(database: Database, projection: string): P
     await sql.query({ text: 'update bifold_views._checkpoints set epoch = epoch + 1 where projection = $1' }, [
       projection,
     ])
-  })
+  }
+  await againAfterDeadlock(() => database.transaction(pause))
 }
 
 export async function resumeProjection(database: Database, projection: string): Promise<void> {
@@ -64,8 +66,8 @@ export async function resetGeneration(
   projection: string,
   generation: number,
 ): Promise<'reset' | 'unknown'> {
-  return database.transaction(async sql => {
-    await sql.query(lockGenerations)
+  const reset = async (sql: Sql): Promise<'reset' | 'unknown'> => {
+    await lockGenerations(sql, projection)
     await lockReferred(sql, projection, generation)
     await sql.query(lockCheckpointsStatement, [projection, generation])
     const found = await sql.query(
@@ -87,7 +89,8 @@ export async function resetGeneration(
     )
     await emptyGeneration(sql, projection, generation)
     return 'reset'
-  })
+  }
+  return againAfterDeadlock(() => database.transaction(reset))
 }
 
 /** What belongs to a generation, and is made by folding: its tables, and what is parked. Skips are an input, and stay. */

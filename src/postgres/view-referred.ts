@@ -209,7 +209,11 @@ select referred_generation as generation from bifold_views._dependents
  */
 export function refer(database: Database, view: ViewName, to: Omit<ViewName, 'table'>): Promise<number> {
   return database.transaction(async sql => {
-    await sql.query(lockPast, [view.projection, view.generation])
+    const [own] = await sql.query<{ dropped: boolean }>(lockPast, [view.projection, view.generation])
+    // What is dropped would hold the other one for ever.
+    if (own?.dropped !== false) {
+      throw new BifoldError('project/generation-dropped', { projection: view.projection, generation: view.generation })
+    }
     const [known] = await sql.query<ReferredRow>(refersToStatement, [view.projection, view.generation, to.projection])
     if (known !== undefined) return known.generation
     const [found] = await sql.query<{ dropped: boolean }>(lockPast, [to.projection, to.generation])

@@ -381,9 +381,8 @@ function coded(database: Database, projection: string, error: unknown): BifoldEr
   const sqlState = sqlStateOf(error)
   const problem = `SQLSTATE ${sqlState ?? 'unknown'}`
   const code = isTransient(sqlState) ? 'project/store-busy' : 'project/store-failed'
-  return new BifoldError(
-    database.isConnectionLost(error) ? 'project/store-unreachable' : code,
-    { projection, problem },
-    { cause: error },
-  )
+  // A statement that took longer than a time-out of the database allows ends alone, and not its connection.
+  const cancelled = '57014'
+  const isLost = sqlState !== cancelled && database.isConnectionLost(error)
+  return new BifoldError(isLost ? 'project/store-unreachable' : code, { projection, problem }, { cause: error })
 }

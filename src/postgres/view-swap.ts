@@ -1,5 +1,6 @@
 import type { ActivateOptions, Activation, Generation, ShardCheckpoint, ShardLoad } from '../project/index.ts'
 import type { Database, Statement } from './client.ts'
+import { againAfterDeadlock } from './deadlock.ts'
 
 export const generationsStatement: Statement = {
   name: 'bifold_view_generations',
@@ -77,14 +78,10 @@ export async function activateGeneration(
   generation: number,
   { withParked = true, byHand = true }: ActivateOptions,
 ): Promise<Activation> {
-  const [answer] = await sql.query<{ outcome: Activation['kind']; goal: number; reached: number }>(activateStatement, [
-    projection,
-    generation,
-    kind === 'postgres' ? waitMs : 0,
-    nearEvents,
-    withParked,
-    byHand,
-  ])
+  const values = [projection, generation, kind === 'postgres' ? waitMs : 0, nearEvents, withParked, byHand]
+  const [answer] = await againAfterDeadlock(() =>
+    sql.query<{ outcome: Activation['kind']; goal: number; reached: number }>(activateStatement, values),
+  )
   if (answer === undefined) return { kind: 'unknown' }
   const { outcome, goal, reached } = answer
   return outcome === 'behind' ? { kind: outcome, position: goal, reached } : { kind: outcome }
