@@ -136,3 +136,16 @@ test('what was noticed while a batch was under way is read, though the batch fai
   await refused
   expect(await reader).toEqual([1])
 })
+
+test('what others append is read, however long a batch of this process is under way', async () => {
+  const shared = memoryLogStorage()
+  const hanging: LogStorage = { ...shared, appendBatch: () => new Promise(() => undefined) }
+  const log = await createLog(hanging, { eventTypes, minPollMs: 2 ** 30, maxPollMs: 2 ** 30 })
+  const other = await createLog(shared, { eventTypes })
+  expect((await log.read(origin)).atHead).toBe(true)
+  void append(log, 1)
+  const reader = tail(log, 1, 10)
+  await systemRuntime.turn()
+  await append(other, 2)
+  expect(await reader).toEqual([1])
+})

@@ -46,6 +46,8 @@ export interface FeedContext {
 }
 
 const readEvents = 5000
+/** So long a batch of this process may take before what was noticed meanwhile is taken for somebody else's. */
+const ownBatchMs = 50
 
 export function makeFeed(context: FeedContext, head: Anchor): Feed {
   const { storage, history, runtime, limits, hold } = context
@@ -58,6 +60,7 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
   let closed = false
   const waiters = new Set<{ readonly position: number; readonly wake: () => void }>()
   let cancelPoll: (() => void) | undefined
+  let cancelHear: (() => void) | undefined
   let pollMs = limits.minPollMs
 
   const isBeyond = (position: number): boolean => behind || window.last().position > position
@@ -67,6 +70,15 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
   const fallBehind = (): void => {
     behind = true
     wake(false)
+  }
+  /** Something lies behind the window. Where a batch of this process is on its way, that is most likely it, unless it takes long. */
+  const hear = (position: number): void => {
+    noticed = Math.max(noticed, position)
+    if (!context.isAppending()) return fallBehind()
+    cancelHear ??= runtime.after(ownBatchMs, () => {
+      cancelHear = undefined
+      if (noticed > window.last().position) fallBehind()
+    })
   }
 
   /** Reads what follows the window, once for all who ask meanwhile. */
@@ -135,9 +147,10 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
   }
   const poll = async (): Promise<void> => {
     try {
-      const found = (await context.lookAtHead()).position > window.last().position
+      const { position } = await context.lookAtHead()
+      const found = position > window.last().position
       pollMs = found ? limits.minPollMs : Math.min(pollMs * 2, limits.maxPollMs)
-      if (found && !context.isAppending()) fallBehind()
+      if (found) hear(position)
     } catch {
       // Whoever reads hears of it.
       pollMs = limits.maxPollMs
@@ -153,8 +166,7 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
     notice: position => {
       if (position === undefined) fallBehind()
       else if (position > window.last().position) {
-        noticed = Math.max(noticed, position)
-        if (!context.isAppending()) fallBehind()
+        hear(position)
       }
     },
     read,
@@ -179,6 +191,7 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
     close: () => {
       closed = true
       cancelPoll?.()
+      cancelHear?.()
       wake(true)
     },
   }

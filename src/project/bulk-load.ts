@@ -38,9 +38,10 @@ class Unpresentable extends Error {}
 
 /**
  * Brings a shard that has nothing yet up to where the head of a long log is now: folds in memory, without writing, makes
- * each row once, with the rows it refers to as of where it ends, and writes all of them at once. Where that cannot be, it brings the shard as far as it can, and the session
- * after it goes on from there: at the bound on memory, before an event whose `key` fails, and where it is told to stop, before
- * anything. Nothing is written before all is, so that whoever is killed has left nothing behind.
+ * each row once, with the rows it refers to as of where it ends, and writes all of them at once. Where that cannot be, it
+ * brings the shard as far as it can, and the session after it goes on from there: at the bound on memory, before an event
+ * whose `key` fails, and where it is told to stop, before anything. Nothing is written before all is, so that whoever is
+ * killed has left nothing behind.
  * @throws as `runSession`
  */
 export async function loadInBulk(held: HeldShard, context: SessionContext): Promise<HeldShard> {
@@ -55,10 +56,16 @@ export async function loadInBulk(held: HeldShard, context: SessionContext): Prom
   // Views that are as new as this one are loaded first: they have come to the head at once, and nothing waits in memory.
   const waiting = tellWaiting(context)
   const forEver = { runtime: context.runtime, waitMs: Number.POSITIVE_INFINITY, stopping: context.stopping }
-  if (join !== undefined && !(await comesTo(join, head, { ...forEver, waits: () => waiting.waits(join) }))) {
-    join.close()
-    return held
+  const isThere = async (joined: Join): Promise<boolean> => {
+    let came = false
+    try {
+      came = await comesTo(joined, head, { ...forEver, waits: () => waiting.waits(joined) })
+      return came
+    } finally {
+      if (!came) joined.close()
+    }
   }
+  if (join !== undefined && !(await isThere(join))) return held
   waiting.end()
   const share = budget.begin()
   try {
@@ -155,7 +162,7 @@ async function foldAll(bulk: Bulk, from: Anchor, goal: number, context: SessionC
     const begunAt = runtime.elapsed()
     const { routed, failure } = await folding.route(page.events, rows.slot, turns)
     await foldInTurns(routed, { folding, aside, turns })
-    await foldAgain(routed, { folding, aside, turns, runtime, limits })
+    await foldAgain(routed, { folding, aside, turns, runtime, limits, stopping })
     gather(aside.take())
     rows.passed(routed)
     if (failure !== undefined) return lastBefore(failure.event, page.events, through)

@@ -62,7 +62,16 @@ export async function carryGenerations(context: CarryContext): Promise<CarriedPr
       running.set(generation, { ...projection, served })
     }
   }
-  await carry(watch.seen())
+  const stopAll = async (): Promise<void> => {
+    await Promise.all(Array.from(running.values(), projection => projection.stop()))
+  }
+  const first = watch.seen()
+  try {
+    await carry(first)
+  } catch (error) {
+    await stopAll()
+    throw error
+  }
   // What cannot be opened now is opened after the next look.
   const follow = followNewest(async (seen: SeenGenerations) => {
     if (!stopped) await carry(seen)
@@ -71,6 +80,8 @@ export async function carryGenerations(context: CarryContext): Promise<CarriedPr
   const endWatching = watch.onSeen(seen => {
     carrying = follow(seen)
   })
+  // What was seen while the first ones were opened.
+  if (watch.seen() !== first) carrying = follow(watch.seen())
   return {
     status: async head => {
       await Promise.all(Array.from(running.values(), projection => projection.look()))
@@ -102,7 +113,7 @@ export async function carryGenerations(context: CarryContext): Promise<CarriedPr
       stopped = true
       endWatching()
       await carrying
-      await Promise.all(Array.from(running.values(), projection => projection.stop()))
+      await stopAll()
     },
   }
 }

@@ -175,7 +175,7 @@ function valueProblem({ type, nullable }: Column, value: unknown): string | unde
 }
 
 /** What keeps `value` from being stored in a column of `type`, where it is not null, or `undefined`. */
-export function scalarProblem(type: ColumnType, value: unknown): string | undefined {
+function scalarProblem(type: ColumnType, value: unknown): string | undefined {
   switch (type) {
     case 'text':
       return typeof value === 'string' ? undefined : 'it must be text'

@@ -3,6 +3,7 @@ import type { Aside } from './aside.ts'
 import { type BackoffLimits, backoffMs } from './backoff.ts'
 import type { Folding, Routed } from './fold.ts'
 import { foldInTurns } from './fold-in-turns.ts'
+import { pause } from './pause.ts'
 import { rowId } from './store.ts'
 import type { Turns } from './turns.ts'
 
@@ -12,6 +13,8 @@ export interface FoldAgainContext {
   readonly turns: Turns
   readonly runtime: Pick<Runtime, 'after' | 'random'>
   readonly limits: { readonly foldAttempts: number; readonly retry: BackoffLimits }
+  /** Ends the waiting between attempts: what was folded is not to be written then. */
+  readonly stopping: AbortSignal
 }
 
 /**
@@ -19,13 +22,12 @@ export interface FoldAgainContext {
  * where what was folded before is in memory alone, and is not to be folded again for one key.
  */
 export async function foldAgain(routed: readonly Routed[], context: FoldAgainContext): Promise<void> {
-  const { aside, runtime, limits } = context
+  const { aside, runtime, limits, stopping } = context
   for (let attempts = 1; attempts < limits.foldAttempts; attempts++) {
     const failures = aside.failures()
     if (failures.length === 0) return
-    await new Promise<void>(resolve => {
-      runtime.after(backoffMs(attempts, runtime.random(), limits.retry), resolve)
-    })
+    await pause(runtime, backoffMs(attempts, runtime.random(), limits.retry), stopping)
+    if (stopping.aborted) return
     for (const failure of failures) {
       aside.undo(failure)
       const own = routed.flatMap(({ event, slots }) => {

@@ -15,7 +15,7 @@ export {
 } from './dead-letters.ts'
 export { pausedFailure } from './describe-failure.ts'
 export { differingColumns } from './differing-columns.ts'
-export { decodeRow, encodeRow, type Row, scalarProblem, textProblem } from './encode-row.ts'
+export { decodeRow, encodeRow, type Row, textProblem } from './encode-row.ts'
 export { findOwn, findView, seeGenerations } from './find-view.ts'
 export { type Folding, makeFolding, type Slot } from './fold.ts'
 export { followNewest } from './follow-newest.ts'

@@ -77,6 +77,8 @@ interface Place {
   isSeen: boolean
   /** How often it was taken or given up here; odd while that is under way. */
   changes: number
+  /** Has a beat passed it over while that was under way? */
+  isMissed: boolean
   warning: BifoldError | undefined
   /** What stops it, and what of that others were told. */
   readonly failure: () => Failure | undefined
@@ -170,7 +172,9 @@ export function keepLeases({ store, runtime, limits, onWarning }: LeaseContext):
     const release = new Set(plan.release.map(shardId))
     for (const [id, place] of places) {
       if (!isAsSeen(place)) {
-        isDue = true
+        // What takes long, as behind a lock, is looked at when it has ended, and not again and again until then.
+        if (place.changes % 2 === 1) place.isMissed = true
+        else isDue = true
         continue
       }
       place.isSeen = true
@@ -200,6 +204,8 @@ export function keepLeases({ store, runtime, limits, onWarning }: LeaseContext):
       return await run()
     } finally {
       place.changes++
+      if (place.isMissed) hurry()
+      place.isMissed = false
     }
   }
 
@@ -254,6 +260,7 @@ export function keepLeases({ store, runtime, limits, onWarning }: LeaseContext):
           holder: undefined,
           isSeen: false,
           changes: 0,
+          isMissed: false,
           warning: undefined,
           failure: failureOf,
           told: undefined,

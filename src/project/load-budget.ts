@@ -1,4 +1,5 @@
 import type { Runtime } from '../log/index.ts'
+import { pause } from './pause.ts'
 
 /** Bounds of bulk loads, and of generations that are built page by page. All have a default. */
 export interface LoadLimits {
@@ -31,12 +32,15 @@ export const defaultLoadLimits: LoadLimits = {
 /** A page of a bounded load takes a few milliseconds. With larger ones the 99th percentile of appends would be what it is without a bound. */
 const boundedEvents = 250
 
+/** Each write holds a connection, of which the pool has ten for everything that the process does. */
+const writesAtOnce = 4
+
 /** What the views that are built in one process share: its memory, and the time that they leave to everybody else. */
 export interface LoadBudget {
   readonly limits: LoadLimits
   /** How many of these events may be read and folded at once: what others may have to wait for, and what one second allows. */
   most(events: number): number
-  /** Writes of loads that are bounded go one after the other: each holds a connection, and rests in between. */
+  /** Writes of loads that are bounded go one after the other: each holds a connection, and rests in between. Of others a few do. */
   inTurn<T>(write: () => Promise<T>): Promise<T>
   /** A load begins. Answers with how it tells what it takes, and that it has ended. */
   begin(): LoadShare
@@ -70,7 +74,7 @@ export function makeLoadBudget(limits: LoadLimits, runtime: Pick<Runtime, 'elaps
         )
         if (owedMs <= 0) return
         freeAt = Math.max(freeAt, runtime.elapsed()) + owedMs
-        await until(runtime, freeAt, signal)
+        await pause(runtime, freeAt - runtime.elapsed(), signal)
       },
       end: () => {
         held.delete(share)
@@ -81,29 +85,22 @@ export function makeLoadBudget(limits: LoadLimits, runtime: Pick<Runtime, 'elaps
   }
   const { share: ofTime, eventsPerSecond } = limits
   const isBounded = ofTime < 1 || Number.isFinite(eventsPerSecond)
-  let lastWrite: Promise<unknown> = Promise.resolve()
+  let writing = 0
+  const waiting: (() => void)[] = []
   return {
     limits,
     most: events => (isBounded ? Math.min(events, boundedEvents, Math.max(1, Math.floor(eventsPerSecond))) : events),
-    inTurn: write => {
-      if (!isBounded) return write()
-      const written = lastWrite.then(write)
-      lastWrite = written.catch(() => undefined)
-      return written
+    inTurn: async write => {
+      if (writing === (isBounded ? 1 : writesAtOnce)) await new Promise<void>(resolve => waiting.push(resolve))
+      else writing++
+      try {
+        return await write()
+      } finally {
+        const next = waiting.shift()
+        if (next === undefined) writing--
+        else next()
+      }
     },
     begin,
   }
-}
-
-function until(runtime: Pick<Runtime, 'elapsed' | 'after'>, moment: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise(resolve => {
-    const done = (): void => {
-      cancel()
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const cancel = runtime.after(moment - runtime.elapsed(), done)
-    signal.addEventListener('abort', done)
-  })
 }

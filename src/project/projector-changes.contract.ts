@@ -85,17 +85,19 @@ export function projectorChangesContract(
     test('it is tried as often as a fold that fails, and says meanwhile at which event', async () => {
       const { names, guard, badName } = unshowable()
       const projected = parcels({ guard })
-      const retry = { minDelayMs: 20, maxDelayMs: 20 }
+      const retry = { minDelayMs: 300, maxDelayMs: 300 }
       const projector = await start(projected, { foldAttempts: 3, retry })
       await named('ulf', 'good')
       for (const n of [1, 2, 3, 4, 5]) await sent(`tried-${n}`, 'ulf')
       await caughtUp(projector)
       names.add(badName)
       const position = await named('ulf', badName)
-      const failures = async () => (await projector.status()).flatMap(({ failure }) => failure ?? [])
-      await until(async () => (await failures()).length > 0)
+      const found = await until(async () => {
+        const failures = (await projector.status()).flatMap(({ failure }) => failure ?? [])
+        return failures.length > 0 && failures
+      })
       const failure = { code: 'project/present-failed', event: { position, type: 'PersonNamed' } }
-      expect(await failures()).toMatchObject([failure])
+      expect(found).toMatchObject([failure])
       await until(async () => (await parkedIn(projected)).length === 5)
       expect((await parkedIn(projected)).map(({ attempts }) => attempts)).toEqual([3, 3, 3, 3, 3])
       await caughtUp(projector)

@@ -117,28 +117,29 @@ export function projectorRebuildContract(name: string, make: () => Promise<Proje
       }
     }
 
-    test.each([
-      ['of a short log', {}],
-      ['whose memory is used up', { minEvents: 50, memoryBytes: 1 }],
-    ])('a rebuild %s keeps to its budget page by page, and what serves does not', async (_, rebuild) => {
-      const projected = totals()
-      await append('a', ...Array.from({ length: 300 }, (__, n) => n + 1))
-      const { position } = await its.log.head()
-      const first = await start(projected)
-      await caughtUp(first)
-      await first.stop()
-      await its.tested.store.rebuild(viewShapeOf(projected))
-      const limits = { minBatchEvents: 50, maxBatchEvents: 100, rebuild: { ...rebuild, eventsPerSecond: position } }
-      const projector = await start(projected, limits)
-      const begunAt = performance.now()
-      await statusWhere(projector, ({ generations }) => generations.at(-1)?.role === 'serving')
-      expect(performance.now() - begunAt).toBeGreaterThan(900)
+    test('rebuilds of a short log, and with their memory used up, keep to their budget page by page, and what serves does not', async () => {
+      const position = await append('a', ...Array.from({ length: 100 }, (_, n) => n + 1))
+      const serving: Projector[] = []
+      // Both before the log is longer: by the budget, what comes later takes nine times as long as either of them.
+      for (const rebuild of [{}, { minEvents: 50, memoryBytes: 1 }]) {
+        const projected = totals()
+        const first = await start(projected)
+        await caughtUp(first)
+        await first.stop()
+        await its.tested.store.rebuild(viewShapeOf(projected))
+        const limits = { minBatchEvents: 20, maxBatchEvents: 40, rebuild: { ...rebuild, eventsPerSecond: position } }
+        const projector = await start(projected, limits)
+        const begunAt = performance.now()
+        await statusWhere(projector, ({ generations }) => generations.at(-1)?.role === 'serving')
+        expect(performance.now() - begunAt).toBeGreaterThan(900)
+        serving.push(projector)
+      }
       const servedAt = performance.now()
       await append('a', ...Array.from({ length: 300 }, () => 1))
       await append('a', ...Array.from({ length: 300 }, () => 1))
       await append('a', ...Array.from({ length: 300 }, () => 1))
-      await caughtUp(projector)
-      expect(performance.now() - servedAt).toBeLessThan(2500)
+      await Promise.all(serving.map(caughtUp))
+      expect(performance.now() - servedAt).toBeLessThan(7500)
     })
 
     test('a view that is new on a long log has the rows that it would have page by page, in any number of shards', async () => {

@@ -134,7 +134,7 @@ export function projectorRefLoadsContract(name: string, make: () => Promise<Proj
       await named('breaks-it', 'broken')
       await append('parcel', 'fragile', sentBy('breaks-it', null, 'north'))
       const { position } = await its.log.head()
-      const projector = await start(projected, atOnce())
+      const projector = await start(projected, { ...atOnce(), foldAttempts: 1_000_000 })
       const failures = async () => (await projector.status()).flatMap(({ failure }) => failure ?? [])
       await until(async () => (await failures()).length > 0)
       expect(await failures()).toMatchObject([{ code: 'project/present-failed', event: { position } }])

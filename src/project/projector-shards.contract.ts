@@ -342,7 +342,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       const guard = (_: string, position: number): void => {
         if (isBroken && position > from) throw new Error('a-secret')
       }
-      const limits = { leaseMs: 500, foldAttempts: 1_000_000 }
+      const limits = { leaseMs: 5000, foldAttempts: 1_000_000 }
       const here = await start(balances(2, name), limits)
       await caughtUp(here)
       const there = await start(balances(2, name, guard), limits, its.tested.other)

@@ -314,7 +314,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
       await start([Sums], { leaseMs: 200 }, slow)
       await add('z', 1)
       await holding
-      const current = await start([Sums], { leaseMs: 200 }, its.tested.other)
+      const current = await start([Sums], { leaseMs: 5000 }, its.tested.other)
       await add('z', 10)
       await caughtUp(current, Sums)
       const rows = await rowsOf(Sums)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { app, event, events, projection } from '../define/index.ts'
+import { app, BifoldError, event, events, projection } from '../define/index.ts'
 import { createLog, memoryLogStorage, systemRuntime } from '../log/index.ts'
 import { inMemory, memoryViewStore } from '../stores/memory/index.ts'
 import { projectorContract } from './projector.contract.ts'
@@ -132,6 +132,54 @@ async function beaten(count: number, shards: number) {
   }
   return { of, log, store: views, end }
 }
+
+test('a start that fails leaves no process behind to which the others would give shards', async () => {
+  const { log: storage, views, close } = inMemory()
+  const Second = projection('second', { from: [Beats], state: z.object({}), on: { Beaten: () => ({}) } })
+  const of = app('beating', { events: [Beats], projections: [beats(4), Second] })
+  const log = await createLog(storage, { eventTypes: of.eventTypes })
+  let isAway = true
+  const open: typeof views.open = (shape, generation) => {
+    // The views are opened first, and then each generation that is carried on.
+    const isLost = isAway && shape.projection.name === 'second' && generation !== undefined
+    if (isLost) throw new BifoldError('project/store-unreachable', { projection: 'second', problem: 'away' })
+    return views.open(shape, generation)
+  }
+  const limits = { leaseMs: 600_000 }
+  const failing = startProjector({ app: of, log, store: { ...views, open }, ...limits })
+  await expect(failing).rejects.toMatchObject({ code: 'project/store-unreachable' })
+  await new Promise(resolve => setTimeout(resolve, 50))
+  const { members, leases } = await views.beat({ owner: 'somebody', leaseMs: 1, views: [] })
+  expect([members.map(({ owner }) => owner), leases]).toEqual([['somebody'], []])
+  isAway = false
+  const projector = await startProjector({ app: of, log, store: views, ...limits })
+  await statusWhere(projector, ({ state }) => state === 'live')
+  await projector.stop()
+  await log.close()
+  await close()
+})
+
+test('a batch that is too much at once for the database is tried with half as many events, and told meanwhile', async () => {
+  const { of, log, store, end } = await beaten(600, 1)
+  const tried: number[] = []
+  const open: typeof store.open = async (shape, generation) => {
+    const view = await store.open(shape, generation)
+    const commit: typeof view.commit = async change => {
+      const events = change.to.position - change.from.position
+      tried.push(events)
+      if (events <= 100) return view.commit(change)
+      throw new BifoldError('project/store-busy', { projection: 'beats', problem: 'SQLSTATE 57014' })
+    }
+    return { ...view, commit }
+  }
+  const retry = { minDelayMs: 20, maxDelayMs: 20 }
+  const projector = await startProjector({ app: of, log, store: { ...store, open }, retry })
+  await statusWhere(projector, ({ failure }) => failure?.code === 'project/store-busy')
+  await statusWhere(projector, ({ behind }) => behind === 0)
+  await projector.stop()
+  await end()
+  expect(tried.slice(0, 4)).toEqual([500, 250, 125, 62])
+})
 
 test('however many shards give way, they go on one by one', async () => {
   const { of, log, store, end } = await beaten(400, 8)

@@ -55,20 +55,31 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
   const carrying: Runtime = { ...runtime, turn: oneByOne(runtime) }
   const running = new Map<string, CarriedProjection>()
   const ends: (() => Promise<void>)[] = []
-  for (const [name, watch] of watches) {
-    const context = {
-      store,
-      watch,
-      watches,
-      log,
-      runtime: carrying,
-      budget,
-      leases,
-      projections,
-      limits: { ...limits, cacheBytes },
+  const stop = async (): Promise<void> => {
+    if (options.watches === undefined) for (const watch of watches.values()) watch.end()
+    await Promise.all([...ends.map(end => end()), ...Array.from(running.values(), projection => projection.stop())])
+    await leases.stop()
+  }
+  try {
+    for (const [name, watch] of watches) {
+      const context = {
+        store,
+        watch,
+        watches,
+        log,
+        runtime: carrying,
+        budget,
+        leases,
+        projections,
+        limits: { ...limits, cacheBytes },
+      }
+      running.set(name, await carryGenerations(context))
+      ends.push(tendGenerations({ store, watch, watches, runtime, limits: rebuild, ...told }))
     }
-    running.set(name, await carryGenerations(context))
-    ends.push(tendGenerations({ store, watch, watches, runtime, limits: rebuild, ...told }))
+  } catch (error) {
+    // Else what has begun would go on as a process of the fleet, and be given shards that it cannot carry on.
+    await stop()
+    throw error
   }
   let lastHead = 0
   return {
@@ -79,10 +90,6 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
       return Promise.all(Array.from(running.values(), projection => projection.status(lastHead)))
     },
     failureOf: async (name, shards) => running.get(name)?.failureOf(shards),
-    stop: async () => {
-      if (options.watches === undefined) for (const watch of watches.values()) watch.end()
-      await Promise.all([...ends.map(end => end()), ...Array.from(running.values(), projection => projection.stop())])
-      await leases.stop()
-    },
+    stop,
   }
 }

@@ -11,6 +11,7 @@ import type { KeysOf } from './keys-of.ts'
 import type { Hold, LeaseKeeper } from './lease-keeper.ts'
 import type { ProjectorLimits } from './limits.ts'
 import type { LoadBudget } from './load-budget.ts'
+import { pause } from './pause.ts'
 import { makeRowCache } from './row-cache.ts'
 import { Fenced, type HeldShard, runSession, type SessionContext, type ShardProgress } from './shard-session.ts'
 import type { Failure, ShardStatus } from './status.ts'
@@ -206,6 +207,10 @@ export function runShard(given: ShardContext): RunningShard {
       progress.attempts = 0
       return true
     }
+    if (isError(error, 'project/store-busy')) {
+      // It may have been too much at once, for a time-out of the database.
+      progress.batchEvents = Math.max(1, Math.floor((progress.refusedEvents || progress.batchEvents) / 2))
+    }
     const backoff = backoffMs(progress.attempts, runtime.random(), limits.retry)
     // What is asked for with parked keys is not to wait for that.
     const retryInMs = progress.parkedKeys > 0 ? Math.min(backoff, maxPauseMs) : backoff
@@ -226,19 +231,7 @@ export function runShard(given: ShardContext): RunningShard {
     }
   }
 
-  function sleep(delayMs: number): Promise<void> {
-    const end = ending()
-    if (end.aborted) return Promise.resolve()
-    return new Promise(resolve => {
-      const done = (): void => {
-        cancel()
-        end.removeEventListener('abort', done)
-        resolve()
-      }
-      const cancel = runtime.after(delayMs, done)
-      end.addEventListener('abort', done)
-    })
-  }
+  const sleep = (delayMs: number): Promise<void> => pause(runtime, delayMs, ending())
 
   const standsBy = (): boolean => isWaiting && seat.standsBy()
   const running = run()

@@ -32,6 +32,8 @@ export interface ShardProgress {
   written: Anchor
   /** How many events the next page may have. */
   batchEvents: number
+  /** Those of the last page that the store did not write. */
+  refusedEvents?: number
   /** Sessions that failed in a row. */
   attempts: number
   /** How far and how fast it comes on while it catches up; in memory, where it is loaded in bulk. */
@@ -130,7 +132,10 @@ export async function runSession(held: HeldShard, context: SessionContext): Prom
     rowsFor: (slots, _position, lastOf) => join.rowsFor(slots, (begun?.to ?? cursor).position, lastOf),
     madeAt: () => join.madeAt((begun?.to ?? cursor).position),
   }
-  const letters = await openShardLetters(context, joinHere)
+  const letters = await openShardLetters(context, joinHere).catch(error => {
+    join?.close()
+    throw error
+  })
   const { aside } = letters
   const pruner = makePruner(view)
 
@@ -143,13 +148,17 @@ export async function runSession(held: HeldShard, context: SessionContext): Prom
     committed = to
     movedAt = runtime.elapsed()
     const whole = { ...changes, ...(past.length > 0 && { past }) }
+    const refused = (error: unknown): never => {
+      progress.refusedEvents = events
+      throw error
+    }
     writing = view.commit({ shard, epoch: held.epoch, from, to, ...whole }).then(outcome => {
       if (outcome === 'fenced') throw new Fenced(events)
       if (outcome === 'full') throw new BifoldError('project/dead-letters-full', { projection, limit: maxParkedEvents })
       progress.written = to
       if (to.position > from.position) progress.failing.clear()
       pruner.kept(past.length)
-    })
+    }, refused)
     writing.catch(() => undefined)
   }
   /** Goes on from where appends have brought the view. Answers whether they have moved it. */

@@ -319,7 +319,7 @@ export function generationsContract(tested: () => StoreUnderTest): void {
         const heard = new Set<number>()
         const ends = [store, other].map((one, n) => one.onGenerations(changed => changed === name && heard.add(n)))
         await change()
-        await expect.poll(() => heard.size).toBe(2)
+        await expect.poll(() => heard.size, { timeout: 20_000 }).toBe(2)
         for (const end of ends) end()
       }
     })

@@ -63,6 +63,20 @@ export function leasesContract(tested: () => StoreUnderTest): void {
       expect(await view.commit({ ...commit, epoch: 2 })).toBe('committed')
     })
 
+    test('what its owner could not give up of a view that it carries on no more runs out, and the rest is renewed', async () => {
+      const [[left, other], [carried]] = [await open(), await open()]
+      const owner = newOwner()
+      const brief = 200
+      await left.take(0, owner, brief)
+      await carried.take(0, owner, brief)
+      const next = newOwner()
+      await until(async () => {
+        await beat(owner, [carried], brief)
+        return (await other.take(0, next, longMs)) !== undefined
+      })
+      expect(leasesOf(await beat(owner, [carried], longMs), carried)).toEqual([`1/0 ${owner}`])
+    })
+
     test('a lease that has run out may be taken, and fences who had it', async () => {
       const [view, other] = await open()
       const late = await view.take(0, newOwner(), shortMs)

@@ -275,6 +275,11 @@ export function refsContract(tested: () => StoreUnderTest): void {
       await expect(referring[0].refer({ projection: name, generation: second.generation })).rejects.toMatchObject({
         code: 'project/generation-dropped',
       })
+      // What is dropped itself holds nothing any more.
+      await expect(referring[1].refer({ projection: name, generation: first.generation })).rejects.toMatchObject({
+        code: 'project/generation-dropped',
+        data: { projection: other, generation: referring[1].generation },
+      })
       expect(await referring[0].refer({ projection: name, generation: first.generation })).toBe(1)
     })
 

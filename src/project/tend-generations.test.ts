@@ -76,7 +76,8 @@ test('however many looks come behind a slow swap, only the newest is acted on', 
       },
     } as never,
     watches: new Map(),
-    runtime: systemRuntime,
+    // It takes no time, as others see it.
+    runtime: { ...systemRuntime, elapsed: () => 0 },
     limits: defaultRebuildLimits,
   })
   for (let n = 0; n < 50; n++) look({ all: [one(1, 5), one(2, 4)], known: [1, 2] })
@@ -86,6 +87,43 @@ test('however many looks come behind a slow swap, only the newest is acted on', 
   }
   await end()
   expect(swaps).toBe(2)
+})
+
+test('after a swap that held the one that serves in vain, that is left alone for four times as long', async () => {
+  const one = (generation: number, position: number): Generation =>
+    generationOf(generation, {
+      ...{ active: generation === 1, served: generation === 1, followed: true },
+      checkpoints: [{ shard: 0, epoch: 1, position, fingerprint: '' }],
+    })
+  let nowMs = 0
+  let look = (_: SeenGenerations): void => undefined
+  const begun: number[] = []
+  const end = tendGenerations({
+    store: {
+      activate: async () => {
+        begun.push(nowMs)
+        nowMs += 100
+        return { kind: 'behind', position: 5, reached: 4 }
+      },
+    } as never,
+    watch: {
+      shape: viewShapeOf(Notes),
+      onSeen: (listener: typeof look) => {
+        look = listener
+        return () => undefined
+      },
+    } as never,
+    watches: new Map(),
+    runtime: { ...systemRuntime, elapsed: () => nowMs },
+    limits: defaultRebuildLimits,
+  })
+  while (nowMs < 1500) {
+    look({ all: [one(1, 5), one(2, 4)], known: [1, 2] })
+    await systemRuntime.turn()
+    nowMs += 20
+  }
+  await end()
+  expect(begun).toEqual([0, 500, 1000])
 })
 
 test('nothing is built for a view to which rows refer that was seen a moment too early', async () => {

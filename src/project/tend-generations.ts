@@ -30,8 +30,9 @@ export interface TendOptions {
 const minStartMs = 5000
 
 /**
- * Lets a generation serve when it has caught up, or where the one that serves is left alone, has one built anew where those that its rows are made with were, and drops
- * those that nobody needs any more. Every process of the definition tries; the store lets it happen once.
+ * Lets a generation serve when it has caught up, or where the one that serves is left alone, has one built anew where
+ * those that its rows are made with were, and drops those that nobody needs any more. Every process of the definition
+ * tries; the store lets it happen once.
  *
  * @returns stops it, and waits for what is under way.
  */
@@ -45,10 +46,16 @@ export function tendGenerations(options: TendOptions): () => Promise<void> {
   const alone = new Map<number, number>()
   let tending = Promise.resolve()
 
+  /** The store holds the one that serves while it waits for the other: most of the time it is to be left alone. */
+  const restPerTry = 4
+  let trySwapAt = Number.NEGATIVE_INFINITY
   const swap = async (seen: SeenGenerations): Promise<void> => {
     const candidate = candidateOf(seen)
-    if (limits.swap === 'manual' || candidate === undefined) return
-    if (isNear(seen, candidate)) await store.activate(name, candidate.generation, { withParked: false, byHand: false })
+    const beganAt = runtime.elapsed()
+    if (limits.swap === 'manual' || candidate === undefined || beganAt < trySwapAt) return
+    if (!isNear(seen, candidate)) return
+    const { kind } = await store.activate(name, candidate.generation, { withParked: false, byHand: false })
+    if (kind === 'behind') trySwapAt = runtime.elapsed() + restPerTry * (runtime.elapsed() - beganAt)
   }
   /** Since when nobody has followed the generation that serves. */
   let leftSinceMs: number | undefined

@@ -55,6 +55,8 @@ export async function serveViews(
   }
   for (const watch of watches.values()) await open(watch, watch.seen())
   const ends = Array.from(watches.values(), watch => watch.onSeen(seen => void follow(watch, seen)))
+  // What was seen while they were opened. Nothing is opened where it is the same.
+  for (const watch of watches.values()) void follow(watch, watch.seen())
   return {
     views,
     onServing: listener => {

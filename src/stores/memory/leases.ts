@@ -45,8 +45,12 @@ export function memoryLeases(runtime: Pick<Runtime, 'elapsed'>, tell: (projectio
       const isNew = JSON.stringify(members.get(member.owner)?.member.views) !== JSON.stringify(member.views)
       for (const [owner, one] of members) if (isOver(one)) members.delete(owner)
       members.set(member.owner, { member, until })
-      for (const [id, { lease }] of leases)
-        if (lease.owner === member.owner) leases.set(id, { lease, until, failure: told.get(id) })
+      const carried = new Set(member.views.map(generationId))
+      for (const [id, { lease }] of leases) {
+        // What it could not give up of a view that it carries on no more runs out.
+        const isRenewed = lease.owner === member.owner && carried.has(generationId(lease))
+        if (isRenewed) leases.set(id, { lease, until, failure: told.get(id) })
+      }
       if (isNew) changed(member.views.map(({ projection }) => projection))
       return {
         members: Array.from(members.values(), one => one.member),

@@ -341,6 +341,7 @@ function makeGeneration(
     changes: async query => changesOf(joinable, query),
     refersTo: async projection => refersTo.get(projection),
     refer: async to => {
+      mustBeThere()
       const known = refersTo.get(to.projection)
       if (known !== undefined) return known
       const referred = joinableOf(to.projection, to.generation)
