@@ -35,9 +35,11 @@ async function expectOnceEach(system: System, turns: number): Promise<void> {
 
 async function killAndTakeAgain(address: string): Promise<void> {
   const turns = 500
-  const teller = spawnWorker(import.meta.url, './commands/teller-process.ts', [address, String(turns)])
+  const teller = spawnWorker(import.meta.url, './commands/teller-process.ts', [address, String(turns), '1000'])
+  // From here, so that it may be in the midst of anything. Where this process has no time for it, it is by itself, later.
   await teller.line(() => teller.lines.length > 100)
   await teller.kill()
+  expect(await teller.ended).toMatchObject({ signal: 'SIGKILL' })
   const heard = teller.lines.filter(line => line.endsWith('}')).map(line => JSON.parse(line) as Heard)
   const system = await openBank(address)
   try {

@@ -111,6 +111,19 @@ function planning(name: string, start: () => Promise<System>): void {
       expect(samples[0]?.changed).toEqual([{ column: 'balance', from: 2, to: 1 }])
     })
 
+    test('a view to which another one begins to refer is built, with the same rows', async () => {
+      const Named = projection('named', {
+        from: [AccountEvents],
+        state: z.object({ account: z.string() }),
+        on: { AccountOpened: (_, { streamId }) => ({ account: streamId }) },
+        refs: { account: { to: Accounts, key: ({ account }) => account } },
+        row: z.object({ owner: z.string() }),
+        present: (_, { account }) => ({ owner: account?.owner ?? '' }),
+      })
+      const { builds, rows } = await plan(system, Accounts, { projections: [Accounts, Named] })
+      expect([builds, rows.changed]).toEqual([true, 0])
+    })
+
     test('a view that is new is all rows that are added', async () => {
       const { generation, builds, rows, samples } = await plan(system, Owners)
       expect([generation, builds]).toEqual([null, true])

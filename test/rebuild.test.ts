@@ -162,7 +162,7 @@ function killed(_: string, release: (typeof releases)[number][1]): void {
     await isWhole()
     process.kill(stopped.pid, 'SIGCONT')
     const { length } = stopped.lines
-    await stopped.line(line => stopped.lines.indexOf(line) > length)
+    await stopped.line(line => stopped.lines.lastIndexOf(line) > length)
     await isWhole()
   })
 

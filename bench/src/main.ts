@@ -36,7 +36,7 @@ const benches: ReadonlyMap<string, Bench> = new Map([
 const usage = `Usage: npm run bench -- NAME [--quick] [--json FILE]
 
   NAME         ${Array.from(benches, ([name, { about }]) => `${name.padEnd(11)} ${about}`).join('\n               ')}
-  --quick      less of everything, in about a minute at most
+  --quick      less of everything, in a minute or two
   --json FILE  write the figures to FILE too, as JSON
 
 It runs on the PostgreSQL at DATABASE_URL, in databases of its own that it drops again; without one, on a server that

@@ -1,6 +1,7 @@
 import { BifoldError, type Position } from '../define/index.ts'
 import type { EventLog, Runtime } from '../log/index.ts'
 import type { ProjectionStatus } from '../project/index.ts'
+import { checkOptions } from './check-arguments.ts'
 
 export interface DrainOptions {
   /** How long it may take; then `run/drain-timeout`. Default 30000. */
@@ -24,7 +25,10 @@ const maxPauseMs = 50
  * It looks where they stand, at first often, then every 50 ms: that is right whoever carries them on, and what counts is
  * what is committed.
  */
-export async function drain(context: DrainContext, { timeoutMs = 30_000 }: DrainOptions): Promise<Position> {
+export async function drain(context: DrainContext, options: DrainOptions): Promise<Position> {
+  // Without this, a wait for `NaN` milliseconds would never be over.
+  checkOptions('drain', options)
+  const { timeoutMs = 30_000 } = options
   const { log, runtime, status, isClosing } = context
   const started = runtime.elapsed()
   // Nothing else might keep the process alive until it is done.

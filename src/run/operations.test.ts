@@ -95,7 +95,7 @@ test('no operation takes anything but the very projections of the app', async ()
 })
 
 test('what an operation cannot take is told by a code, before anything is done', async () => {
-  const { swap, drop, deadLetters } = await start()
+  const { swap, drop, drain, deadLetters } = await start()
   const { list, show, retry, retryAll, skip } = deadLetters
   const any = (value: unknown): never => value as never
   const reason = 'none'
@@ -103,6 +103,9 @@ test('what an operation cannot take is told by a code, before anything is done',
     ['swap', 'generation', () => swap(Accounts, 1.5)],
     ['swap', 'generation', () => swap(Accounts, any(undefined))],
     ['drop', 'generation', () => drop(Accounts, 2 ** 31)],
+    ['drain', 'options', () => drain(any(null))],
+    ['drain', 'timeoutMs', () => drain({ timeoutMs: Number.NaN })],
+    ['drain', 'timeoutMs', () => drain({ timeoutMs: -1 })],
     ['deadLetters.list', 'options', () => list(any(null))],
     ['deadLetters.list', 'limit', () => list({ limit: 1.5 })],
     ['deadLetters.list', 'limit', () => list({ limit: 0 })],
@@ -147,6 +150,14 @@ test('a system that is closed says so, also to who waits for a parked key', asyn
   for (const operate of operations) await expect(operate(Accounts)).rejects.toMatchObject(closed)
   await expect(deadLetters.list()).rejects.toMatchObject(closed)
   await expect(deadLetters.show(Accounts, 'a')).rejects.toMatchObject(closed)
+})
+
+test('a system that is closed says neither where it stands nor that it is drained, whatever its roles', async () => {
+  for (const roles of [{}, { projections: false }, { projections: false, queries: false }]) {
+    const { close, status, drain } = await start(roles)
+    await close()
+    for (const ask of [status, drain]) await expect(ask()).rejects.toMatchObject({ code: 'run/closed' })
+  }
 })
 
 test('a process without views operates on them, and looks into them, without making any', async () => {

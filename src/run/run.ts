@@ -20,6 +20,7 @@ import { checkOptions } from './check-options.ts'
 import { closeInTurn } from './close.ts'
 import { deadLettersOf } from './dead-letters.ts'
 import { drain } from './drain.ts'
+import { mustBeOpen } from './of-app.ts'
 import { operationsOn } from './operations.ts'
 import type { System } from './system.ts'
 import { committedWithAppends, withAppendOn } from './with-append.ts'
@@ -117,8 +118,12 @@ export async function run(app: App, options: RunOptions): Promise<System> {
       query: asker.query,
       queryText: asker.queryText,
       ...(projector !== undefined && { owner: projector.owner }),
-      status: () => projector?.status() ?? storedStatus(watches, log, backend.views),
+      status: async () => {
+        mustBeOpen(gate)
+        return projector?.status() ?? storedStatus(watches, log, backend.views)
+      },
       drain: async (drainOptions = {}) => {
+        mustBeOpen(gate)
         if (projector === undefined) throw new BifoldError('run/no-role', { role: 'projections' })
         const { status } = projector
         return drain({ log, runtime, status, isClosing }, drainOptions)

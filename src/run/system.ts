@@ -29,13 +29,14 @@ export interface System {
    * Where each projection stands. A process without the role `projections` knows of them what the store keeps: how far they
    * are, whether they are paused, and what is parked; one that neither projects nor answers queries, of those alone that are
    * committed with its appends.
+   * @throws `run/closed`
    */
   status(): Promise<readonly ProjectionStatus[]>
   /**
    * Resolves when every projection has committed everything that was in the log when this was called, and answers with
    * that position. For a process that is stopped between its requests, and for tests.
    * @throws `run/drain-timeout` with those that are behind, and why · `run/no-role` in a process without projections ·
-   * `run/closed` where the system is closed meanwhile
+   * `run/closed` where the system is closed, or is closed meanwhile · `run/invalid-argument`
    */
   drain(options?: DrainOptions): Promise<Position>
   /**

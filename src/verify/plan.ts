@@ -32,6 +32,11 @@ export interface PlanOptions {
   /** Events that are read and folded at once. Default 5000. */
   readonly batchEvents?: number
   readonly runtime?: Pick<Runtime, 'turn' | 'elapsed'>
+  /**
+   * All projections of the app as it would be deployed, this one among them. Where another one begins to refer to its rows,
+   * it gets a generation that keeps what they were. Default: none refers to it.
+   */
+  readonly projections?: readonly AnyProjection[]
 }
 
 /** What a definition would make of a view. */
@@ -94,7 +99,7 @@ export interface PlannedRow extends RowKey {
 export async function plan(on: Verifiable, projection: AnyProjection, options: PlanOptions = {}): Promise<Plan> {
   mustFold(projection, 'planned')
   const { maxSamples = 20, maxBytes = 2 ** 30, batchEvents = 5000, runtime = systemRuntime } = options
-  const shape = viewShapeOf(projection)
+  const shape = viewShapeOf(projection, options.projections)
   const activeOf = async (name: string): Promise<Generation | undefined> =>
     (await on.views.generations(name)).find(({ active }) => active)
   const servingOf = async (name: string): Promise<number | undefined> => (await activeOf(name))?.generation

@@ -16,15 +16,18 @@ const backend = await postgres({ url: named.href })
 
 let looks = 0
 let checks = 0
+let checked = 0
 let answered = 0
 const nothing = (): undefined => undefined
 const watched: Backend = {
   ...backend,
   log: {
     ...backend.log,
-    holds: anchors => {
+    holds: async anchors => {
       checks++
-      return backend.log.holds(anchors)
+      const held = await backend.log.holds(anchors)
+      checked += anchors.length
+      return held
     },
     listen: async (...heard) => (deaf === undefined ? backend.log.listen(...heard) : async () => undefined),
   },
@@ -47,7 +50,7 @@ const roles = { commands: false, projections: false, queries: false, [role]: tru
 // Where one of an earlier test was killed, its shards are taken over soon.
 const system = await run(bank, { on: watched, roles, projections: { leaseMs: 1000 } })
 
-const counted = (): Counted => ({ answered, looks, checks })
+const counted = (): Counted => ({ answered, looks, checks, checked })
 
 async function send(ids: readonly string[]): Promise<readonly Sent[]> {
   return Promise.all(
@@ -59,6 +62,7 @@ async function ask(sent: readonly Sent[]): Promise<Asked> {
   answered = 0
   looks = 0
   checks = 0
+  checked = 0
   const startedMs = performance.now()
   const rows = await Promise.all(
     sent.map(async ({ id, token }) => {

@@ -20,6 +20,8 @@ export interface Counted {
   readonly looks: number
   /** Statements that asked whether tokens are in the log. */
   readonly checks: number
+  /** Tokens for which they were answered. */
+  readonly checked: number
 }
 
 /** What became of queries that were asked at once. */

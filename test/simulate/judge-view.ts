@@ -2,6 +2,7 @@ import type { Rollup } from '../../src/define/index.ts'
 import type { AnyProjection } from '../../src/index.ts'
 import { type RowKey, type ShardCheckpoint, type Snapshot, type StoredRow, shardOf } from '../../src/project/index.ts'
 import { joinedDocs } from './judge-joined.ts'
+import { isFragile } from './ledger.ts'
 import { idOf, type Reference } from './reference.ts'
 
 type Sum = Snapshot['sums'] extends AsyncIterable<readonly (infer S)[]> ? S : never
@@ -44,6 +45,10 @@ export function judgeView(captured: Captured, reference: Reference): readonly st
     }
     for (const key of parked) say(`the key ${idOf(key)} is parked at ${key.position}`)
   }
+  // A card may fail for the name that is on it.
+  const mayFail = ({ key }: RowKey): boolean => isFragile(key) || name === 'cards'
+  for (const key of parked) if (!mayFail(key)) say(`the key ${idOf(key)} is parked, and cannot fail`)
+  for (const key of skips) if (!mayFail(key)) say(`an event of the key ${idOf(key)} is skipped, which cannot fail`)
   for (const [at, key] of parked.entries()) {
     const behind = reference.positionsOf(key).filter(position => position > key.position && position <= reachedOf(key))
     // One that was skipped before the key failed at an earlier one waits with the others, and is skipped again.

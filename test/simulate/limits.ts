@@ -1,7 +1,10 @@
 import type { RunOptions } from '../../src/run/index.ts'
 
-/** Bounds of a process, each as it usually is, or so small that it is reached all the time. */
-/** @param isTroubled may it be too small to carry on all shards with the other processes? */
+/**
+ * Bounds of a process, each as it usually is, or so small that it is reached all the time.
+ *
+ * @param isTroubled may it be too small to carry on all shards with the other processes?
+ */
 export function drawLimits(
   random: () => number,
   isTroubled: boolean,

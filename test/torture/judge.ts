@@ -4,6 +4,7 @@ import { type EventLog, origin } from '../../src/log/index.ts'
 import { type ViewStore, viewShapeOf } from '../../src/project/index.ts'
 import { verify } from '../../src/verify/index.ts'
 import { openDepot } from './open-depot.ts'
+import type { ParkedAt } from './operator.ts'
 import { depot } from './parcels.ts'
 
 /** A command of which a writer heard that it was accepted. */
@@ -14,7 +15,11 @@ export interface Heard {
 }
 
 /** What the log and the views are found to be, once everybody has stopped: a sentence for each thing that is wrong. */
-export async function judge(url: string, heard: readonly Heard[]): Promise<readonly string[]> {
+export async function judge(
+  url: string,
+  heard: readonly Heard[],
+  stood: readonly ParkedAt[],
+): Promise<readonly string[]> {
   // Generations that nobody needs any more are behind for ever, and gone soon.
   const system = await openDepot(url, { projections: { rebuild: { retireAfterMs: 500 } } })
   try {
@@ -27,7 +32,7 @@ export async function judge(url: string, heard: readonly Heard[]): Promise<reado
     }
     const all = await wholeLog(system.log)
     const views = await Promise.all(depot.projections.map(projection => judgeView(system, projection, all)))
-    return [...judgeLog(all), ...judgeHeard(heard, all), ...left, ...views.flat()]
+    return [...judgeLog(all), ...judgeHeard(heard, all), ...judgeParked(stood, all), ...left, ...views.flat()]
   } finally {
     await system.close()
   }
@@ -72,9 +77,20 @@ function judgeHeard(heard: readonly Heard[], all: readonly RecordedEvent[]): rea
   return [...doubled, ...lost]
 }
 
+/** Nothing stood still but at events that are poison. */
+function judgeParked(stood: readonly ParkedAt[], all: readonly RecordedEvent[]): readonly string[] {
+  const healthy = stood.filter(({ position }) => !isPoison(all[position - 1]))
+  return healthy.map(
+    ({ projection, key, position }) => `${projection}: ${key} stood still at ${position}, which cannot fail`,
+  )
+}
+
+const isPoison = (event: RecordedEvent | undefined): boolean =>
+  event !== undefined && (event.data as { readonly isPoison?: boolean }).isPoison === true
+
 /**
- * Each generation of the view has to be what a fresh single-threaded fold makes: once by `verify`, which compares bytes, and once by a loop
- * that has nothing of the engine in it.
+ * Each generation of the view has to be what a fresh single-threaded fold makes: once by `verify`, which compares bytes,
+ * and once by a loop that has nothing of the engine in it.
  */
 async function judgeView(
   system: { readonly log: EventLog; readonly views: ViewStore },
@@ -85,7 +101,13 @@ async function judgeView(
   for (const { generation } of await system.views.generations(projection.name)) {
     const name = `${projection.name}, generation ${generation}`
     const verification = await verify(system, projection, { generation })
-    if (!verification.equal) wrong.push(...verification.differences.map(one => `${name}: ${JSON.stringify(one)}`))
+    if (!verification.equal) {
+      const { differences, sumDifferences } = verification
+      wrong.push(
+        `${name}: is not equal`,
+        ...[...differences, ...sumDifferences].map(one => `${name}: ${JSON.stringify(one)}`),
+      )
+    }
     const view = await system.views.open(viewShapeOf(projection), generation)
     const checkpoints = await view.checkpoints()
     const lowest = Math.min(...checkpoints.map(({ position }) => position))
@@ -93,7 +115,10 @@ async function judgeView(
       wrong.push(`${name}: stands at ${lowest} of ${all.length}`)
       continue
     }
-    const skips = new Set((await view.letters.skips()).map(({ key, position }) => `${position} ${key}`))
+    const skipped = await view.letters.skips()
+    const skips = new Set(skipped.map(({ key, position }) => `${position} ${key}`))
+    const healthy = skipped.filter(({ position }) => !isPoison(all[position - 1]))
+    wrong.push(...healthy.map(({ key, position }) => `${name}: ${key} was skipped at ${position}, which cannot fail`))
     const folded = plainRows(projection, all, skips)
     const { rows: stored, sums } = await readAll(view)
     const parked = new Set((await view.letters.list({ limit: 1000 })).map(({ key }) => key))

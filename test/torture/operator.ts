@@ -6,8 +6,16 @@ import { depot } from './parcels.ts'
 /** What somebody does at night who has a system and no patience. */
 export interface Operator {
   readonly actions: Readonly<Record<string, () => Promise<void>>>
+  /** Every key that was seen to stand still, and the event at which it did. */
+  readonly parked: readonly ParkedAt[]
   /** Puts everything back to work, and goes. */
   rest(): Promise<void>
+}
+
+export interface ParkedAt {
+  readonly projection: string
+  readonly key: string
+  readonly position: number
 }
 
 /** The server may be away, and the thing may not be possible just now: then it was tried. */
@@ -38,18 +46,29 @@ export async function startOperator(url: string, random: () => number): Promise<
     const all = await system.views.generations(projection.name)
     return (pick(all.filter(({ active }) => !active)) ?? pick(all)).generation
   }
+  const parked: ParkedAt[] = []
+  const lookAtParked = async (projection: AnyProjection) => {
+    const found = await system.deadLetters.list({ projection })
+    parked.push(...found)
+    return found
+  }
   return {
+    parked,
     actions: {
       'rebuild a view': () => tried(projection => system.rebuild(projection)),
       'swap a view': () => tried(async projection => system.swap(projection, await another(system, projection))),
       'drop a generation': () => tried(async projection => system.drop(projection, await another(system, projection))),
       'reset a view': () => tried(projection => system.reset(projection)),
-      'retry what is parked': () => tried(projection => system.deadLetters.retryAll(projection, { timeoutMs: 2000 })),
+      'retry what is parked': () =>
+        tried(async projection => {
+          await lookAtParked(projection)
+          await system.deadLetters.retryAll(projection, { timeoutMs: 2000 })
+        }),
       'skip an event': () =>
         tried(async projection => {
-          const parked = await system.deadLetters.list({ projection })
-          if (parked.length === 0) return
-          const { key, position } = pick(parked)
+          const found = await lookAtParked(projection)
+          if (found.length === 0) return
+          const { key, position } = pick(found)
           await system.deadLetters.skip(projection, key, { position, reason: 'it is poison', timeoutMs: 2000 })
         }),
       'pause a view for a while': () =>

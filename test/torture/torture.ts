@@ -126,7 +126,7 @@ async function tortureOn(
   return {
     done,
     acknowledged: heard.length,
-    violations: [...failures, ...broken, ...(await judge(url, heard))],
+    violations: [...failures, ...broken, ...(await judge(url, heard, operator.parked))],
   }
 }
 

@@ -6,7 +6,7 @@ import { Parcel, parcelById, Shelf, shelfByName } from './parcels.ts'
 
 /**
  * `writer-process.ts URL NAME SEED`: sends commands and reads its own writes, from several callers, until it is told to
- * stop. Prints `heard {id, position, token}` for what was accepted, and `violation …` for what must never be.
+ * stop. Prints `heard {id, position, events}` for what was accepted, and `violation …` for what must never be.
  */
 const [url = '', name = '', seed = '0'] = process.argv.slice(2)
 const callers = 4

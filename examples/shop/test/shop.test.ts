@@ -211,7 +211,8 @@ describe('the simulated people', () => {
     expect((await system.log.head()).position).toBe(startingCatalogue.length)
 
     const simulation = simulate(system, { ...options, commandsPerSecond: 500 })
-    await expect.poll(async () => (await system.log.head()).position).toBeGreaterThan(startingCatalogue.length + 20)
+    const written = async () => (await system.log.head()).position
+    await expect.poll(written, { timeout: 20_000 }).toBeGreaterThan(startingCatalogue.length + 20)
     await simulation.stop()
     const { position } = await system.log.head()
     await new Promise(resolve => setTimeout(resolve, 250))
