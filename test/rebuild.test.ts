@@ -33,17 +33,7 @@ function killed(_: string, release: (typeof releases)[number][1]): void {
   beforeEach(async () => {
     fresh = await freshDatabase()
     database = await openPostgres(fresh.url)
-    const log = await createLog(postgresLogStorage(database), { eventTypes: releaseOf('1').eventTypes })
-    await Promise.all(
-      Array.from({ length: streams }, (_, n) =>
-        log.append({
-          stream: { tenant: 'default', category: 'count', id: `s${String(n).padStart(4, '0')}` },
-          expected: 'any',
-          events: Array.from({ length: eventsPerStream }, (_, at) => Counts.Counted({ by: n + at })),
-        }),
-      ),
-    )
-    await log.close()
+    await count(eventsPerStream)
     blocking = new pg.Client({ connectionString: fresh.url })
     await blocking.connect()
     // The first release's view is there, and serves.
@@ -60,6 +50,20 @@ function killed(_: string, release: (typeof releases)[number][1]): void {
     await fresh.drop()
   })
 
+  /** So many events in each stream. */
+  async function count(events: number): Promise<void> {
+    const log = await createLog(postgresLogStorage(database), { eventTypes: releaseOf('1').eventTypes })
+    await Promise.all(
+      Array.from({ length: streams }, (_, n) =>
+        log.append({
+          stream: { tenant: 'default', category: 'count', id: `s${String(n).padStart(4, '0')}` },
+          expected: 'any',
+          events: Array.from({ length: events }, (_, at) => Counts.Counted({ by: n + at })),
+        }),
+      ),
+    )
+    await log.close()
+  }
   const start = (which: string, ...args: readonly string[]): Worker =>
     spawnWorker(import.meta.url, './rebuild/release-process.ts', [fresh.url, which, ...args])
   const generation = (worker: Worker, is: (one: GenerationStatus) => boolean): Promise<unknown> =>
@@ -77,7 +81,7 @@ function killed(_: string, release: (typeof releases)[number][1]): void {
     while ((await rowsOf(text)).length === 0) await new Promise(resolve => setTimeout(resolve, 5))
   }
   /** Nothing is left of what was killed, and the rows are what the log makes of them. */
-  async function isWhole(): Promise<void> {
+  async function isWhole(eventsOfEach = eventsPerStream): Promise<void> {
     const tables = await rowsOf<{ name: string }>(
       "select tablename as name from pg_tables where schemaname = 'bifold_views' and tablename like 'totals%' order by 1",
     )
@@ -110,7 +114,7 @@ function killed(_: string, release: (typeof releases)[number][1]): void {
     if (release === 'summed') return
     // Each of ten digits has as many streams, and they as many events.
     const [wrong] = await rowsOf<{ count: number }>(
-      `select count(*) from bifold_views.totals__g2 where "ofDigit" <> ${(streams / 10) * eventsPerStream}
+      `select count(*) from bifold_views.totals__g2 where "ofDigit" <> ${(streams / 10) * eventsOfEach}
          or _ref_digit <> 'digit ' || right(_key, 1)`,
     )
     expect(wrong?.count).toBe(0)
@@ -178,6 +182,32 @@ function killed(_: string, release: (typeof releases)[number][1]): void {
     await blocking.query('rollback')
     await generation(start(release), serves)
     await isWhole()
+  })
+
+  test('while it catches up with what was appended meanwhile goes on from there', async () => {
+    // It must not serve before.
+    await blocking.query('begin')
+    await blocking.query("select * from bifold_views._active where projection = 'totals' for update")
+    const killed = start(release)
+    await generation(killed, one => one.generation === 2 && one.behind === 0)
+    const loaded = streams * eventsPerStream
+    const appended = (async () => {
+      for (let round = 0; round < 5; round++) await count(1)
+    })()
+    const reached = async () =>
+      (
+        await rowsOf<{ position: number }>(
+          "select position from bifold_views._checkpoints where projection = 'totals' and generation = 2",
+        )
+      ).map(({ position }) => position)
+    while (!(await reached()).some(position => position > loaded)) await new Promise(resolve => setTimeout(resolve, 1))
+    await killed.kill()
+    await appended
+    // However fast it was.
+    await count(1)
+    await blocking.query('rollback')
+    await generation(start(release), serves)
+    await isWhole(eventsPerStream + 6)
   })
 
   test('while it swaps comes to serve when it goes on', async () => {

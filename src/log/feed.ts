@@ -71,7 +71,7 @@ export function makeFeed(context: FeedContext, head: Anchor): Feed {
     behind = true
     wake(false)
   }
-  /** Something lies behind the window. Where a batch of this process is on its way, that is most likely it, unless it takes long. */
+  /** Something lies behind the window: where a batch of this process is on its way, most likely that, unless it takes long. */
   const hear = (position: number): void => {
     noticed = Math.max(noticed, position)
     if (!context.isAppending()) return fallBehind()

@@ -55,17 +55,18 @@ export async function loadInBulk(held: HeldShard, context: SessionContext): Prom
   const join = openJoin?.(Number.POSITIVE_INFINITY)
   // Views that are as new as this one are loaded first: they have come to the head at once, and nothing waits in memory.
   const waiting = tellWaiting(context)
-  const forEver = { runtime: context.runtime, waitMs: Number.POSITIVE_INFINITY, stopping: context.stopping }
-  const isThere = async (joined: Join): Promise<boolean> => {
-    let came = false
-    try {
-      came = await comesTo(joined, head, { ...forEver, waits: () => waiting.waits(joined) })
-      return came
-    } finally {
-      if (!came) joined.close()
+  if (join !== undefined) {
+    const forEver = { runtime: context.runtime, waitMs: Number.POSITIVE_INFINITY, stopping: context.stopping }
+    const came = comesTo(join, head, { ...forEver, waits: () => waiting.waits(join) })
+    const isThere = await came.catch(error => {
+      join.close()
+      throw error
+    })
+    if (!isThere) {
+      join.close()
+      return held
     }
   }
-  if (join !== undefined && !(await isThere(join))) return held
   waiting.end()
   const share = budget.begin()
   try {
