@@ -64,7 +64,7 @@ function tried({ breaks, file, text, replacement, simulation: notes, torture: is
   )
   try {
     const simulated = notes === true ? outcomeOf(simulation) : notes
-    const tortured = isTortured === true ? outcomeOf(torture) : ''
+    const tortured = isTortured === true ? outcomeOf(torture, 300_000) : ''
     const tested = tests.map(suite => outcomeOf(ofSuite(suite)))
     const asExpected = simulated !== 'green' && tortured !== 'green' && !tested.includes('green')
     const result = {
@@ -83,8 +83,8 @@ function tried({ breaks, file, text, replacement, simulation: notes, torture: is
 }
 
 /** A program that does not come to its end has noticed something, too: a test run would fail by its time-out. */
-function outcomeOf(args: readonly string[]): Seen {
-  const { status, signal } = spawnSync(process.execPath, args, { cwd: copy, stdio: 'ignore', timeout: 900_000 })
+function outcomeOf(args: readonly string[], timeout = 900_000): Seen {
+  const { status, signal } = spawnSync(process.execPath, args, { cwd: copy, stdio: 'ignore', timeout })
   if (signal !== null) return 'without end'
   return status === 0 ? 'green' : 'red'
 }

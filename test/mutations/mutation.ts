@@ -8,7 +8,7 @@ export interface Mutation {
   readonly replacement: string
   /** Does the simulation have to notice? Where it need not, and is not asked: why not. */
   readonly simulation: true | string
-  /** Does torture have to notice? It costs two minutes, and is asked where PostgreSQL itself is what guards. */
+  /** Does torture have to notice? It takes a minute and more, and is asked where PostgreSQL itself is what guards. */
   readonly torture?: true
   /** The tests that have to notice. */
   readonly tests: readonly string[]

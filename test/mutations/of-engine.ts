@@ -156,6 +156,7 @@ export const ofEngine: readonly Mutation[] = [
     text: 'from !== undefined && position >= from',
     replacement: 'from !== undefined && position > from + 1e9',
     simulation: true,
+    torture: true,
     tests: ['src/project/aside.test.ts', projectorTests],
   },
   {

@@ -75,6 +75,16 @@ export const ofStores: readonly Mutation[] = [
     tests: [withAppendTests],
   },
   {
+    breaks: 'a commit of whoever was superseded is refused, by epoch and position together (in PostgreSQL, with rows)',
+    file: postgresCommit,
+    text: `and lap = split_part($5::text, '.', 1)::bigint >> 6
+     and epoch = $4::bigint and position = split_part($5::text, '.', 1)::bigint and fingerprint = split_part($5::text, '.', 2)`,
+    replacement: 'and $4::bigint > 0 and $5::text is not null',
+    simulation: sql,
+    torture: true,
+    tests: [postgresContract],
+  },
+  {
     breaks: 'a commit under an older epoch is refused (in PostgreSQL, with rows)',
     file: postgresCommit,
     text: 'and epoch = $4::bigint and position',
@@ -112,6 +122,7 @@ export const ofStores: readonly Mutation[] = [
     text: 'where exists (select from moved) and new._key',
     replacement: 'where new._key',
     simulation: sql,
+    torture: true,
     tests: [postgresContract],
   },
   {

@@ -64,7 +64,12 @@ async function tortureOn(
     started++
     return start('./writer-process.ts', `writer-${started}`, String(Math.floor(random() * 2 ** 31)))
   }
-  const startProjector = (): Worker => start('./projector-process.ts')
+  const startProjector = (): Worker => {
+    const projector = start('./projector-process.ts')
+    // It ends when the process does.
+    continueAgain(projector).catch(() => undefined)
+    return projector
+  }
   const writers = Array.from({ length: writerCount }, startWriter)
   const projectors = Array.from({ length: projectorCount }, startProjector)
   const replace = async (group: Worker[], again: () => Worker): Promise<void> => {
@@ -127,6 +132,19 @@ async function tortureOn(
     done,
     acknowledged: heard.length,
     violations: [...failures, ...broken, ...(await judge(url, heard, operator.parked))],
+  }
+}
+
+/** Twice the lease of a projector. */
+const stoppedMs = 2000
+
+/** Continues a projector that stops itself, when others have taken over what it had. */
+async function continueAgain(projector: Worker): Promise<void> {
+  for (let times = 1; ; times++) {
+    let seen = 0
+    await projector.line(line => line === 'stopped' && ++seen === times)
+    await sleep(stoppedMs)
+    process.kill(projector.pid, 'SIGCONT')
   }
 }
 
