@@ -5,7 +5,8 @@ import { systemRuntime } from '../log/index.ts'
 import type { Generation } from './generations.ts'
 import { defaultRebuildLimits } from './limits.ts'
 import type { SeenGenerations } from './plan-generations.ts'
-import { tendGenerations } from './tend-generations.ts'
+import type { ViewShape } from './store.ts'
+import { type TendOptions, tendGenerations } from './tend-generations.ts'
 import { viewShapeOf } from './view-shape.ts'
 
 const generationOf = (generation: number, more: Partial<Generation>): Generation => ({
@@ -16,113 +17,103 @@ const generationOf = (generation: number, more: Partial<Generation>): Generation
 })
 const Notes = projection('notes', { from: [], state: z.object({}), on: {} })
 
+/** What tends a view whose store can no more than this, and how it is told what was looked at. */
+function tending(store: Readonly<Record<string, unknown>>, { shape = viewShapeOf(Notes), ...more }: Tending = {}) {
+  let newest: SeenGenerations = { all: [], known: [] }
+  let saw = (_: SeenGenerations): void => undefined
+  const watch = {
+    shape,
+    seen: () => newest,
+    onSeen: (listener: typeof saw) => {
+      saw = listener
+      return () => undefined
+    },
+  }
+  const stop = tendGenerations({
+    ...{ store: store as never, watch: watch as never, watches: new Map() },
+    ...{ runtime: systemRuntime, limits: defaultRebuildLimits },
+    ...more,
+  })
+  const look = (seen: SeenGenerations): void => {
+    newest = seen
+    saw(seen)
+  }
+  return { look, stop }
+}
+type Tending = Partial<Omit<TendOptions, 'store' | 'watch'>> & { readonly shape?: ViewShape }
+
+/** The first serves, at 5; the second is to, and has come to 4. */
+const oneBehind: SeenGenerations = {
+  all: [5, 4].map((position, at) =>
+    generationOf(at + 1, {
+      ...{ active: at === 0, served: at === 0, followed: true },
+      checkpoints: [{ shard: 0, epoch: 1, position, fingerprint: '' }],
+    }),
+  ),
+  known: [1, 2],
+}
+
 test('one that cannot be dropped now is tried again after as long, and not with each look', async () => {
   const one = (generation: number): Generation => generationOf(generation, { active: generation === 3 })
   const seen: SeenGenerations = { all: [one(1), one(2), one(3)], known: [3] }
   let nowMs = 0
-  let look = (_: SeenGenerations): void => undefined
   const tried: number[] = []
-  const end = tendGenerations({
-    store: {
-      drop: async (_: string, generation: number) => {
-        expect(generation).toBe(1)
-        tried.push(nowMs)
-        return 'in-use'
-      },
-    } as never,
-    watch: {
-      shape: viewShapeOf(Notes),
-      onSeen: (listener: typeof look) => {
-        look = listener
-        return () => undefined
-      },
-    } as never,
-    watches: new Map(),
-    runtime: { ...systemRuntime, elapsed: () => nowMs },
-    limits: { ...defaultRebuildLimits, retireAfterMs: 100 },
-  })
+  const drop = async (_: string, generation: number) => {
+    expect(generation).toBe(1)
+    tried.push(nowMs)
+    return 'in-use'
+  }
+  const { look, stop } = tending(
+    { drop },
+    {
+      runtime: { ...systemRuntime, elapsed: () => nowMs },
+      limits: { ...defaultRebuildLimits, retireAfterMs: 100 },
+    },
+  )
   for (; nowMs <= 400; nowMs += 10) {
     look(seen)
     await systemRuntime.turn()
   }
-  await end()
+  await stop()
   expect(tried).toEqual([100, 210, 320])
 })
 
 test('however many looks come behind a slow swap, only the newest is acted on', async () => {
-  const one = (generation: number, position: number): Generation =>
-    generationOf(generation, {
-      ...{ active: generation === 1, served: generation === 1, followed: true },
-      checkpoints: [{ shard: 0, epoch: 1, position, fingerprint: '' }],
-    })
-  let look = (_: SeenGenerations): void => undefined
   let answer = (): void => undefined
   let swaps = 0
-  const end = tendGenerations({
-    store: {
-      activate: async () => {
-        swaps++
-        await new Promise<void>(resolve => {
-          answer = resolve
-        })
-        return { kind: 'behind', position: 5, reached: 4 }
-      },
-    } as never,
-    watch: {
-      shape: viewShapeOf(Notes),
-      onSeen: (listener: typeof look) => {
-        look = listener
-        return () => undefined
-      },
-    } as never,
-    watches: new Map(),
-    // It takes no time, as others see it.
-    runtime: { ...systemRuntime, elapsed: () => 0 },
-    limits: defaultRebuildLimits,
-  })
-  for (let n = 0; n < 50; n++) look({ all: [one(1, 5), one(2, 4)], known: [1, 2] })
+  const activate = async () => {
+    swaps++
+    await new Promise<void>(resolve => {
+      answer = resolve
+    })
+    return { kind: 'behind', position: 5, reached: 4 }
+  }
+  // It takes no time, as others see it.
+  const { look, stop } = tending({ activate }, { runtime: { ...systemRuntime, elapsed: () => 0 } })
+  for (let n = 0; n < 50; n++) look(oneBehind)
   for (let n = 0; n < 60; n++) {
     answer()
     await systemRuntime.turn()
   }
-  await end()
+  await stop()
   expect(swaps).toBe(2)
 })
 
 test('after a swap that held the one that serves in vain, that is left alone for four times as long', async () => {
-  const one = (generation: number, position: number): Generation =>
-    generationOf(generation, {
-      ...{ active: generation === 1, served: generation === 1, followed: true },
-      checkpoints: [{ shard: 0, epoch: 1, position, fingerprint: '' }],
-    })
   let nowMs = 0
-  let look = (_: SeenGenerations): void => undefined
   const begun: number[] = []
-  const end = tendGenerations({
-    store: {
-      activate: async () => {
-        begun.push(nowMs)
-        nowMs += 100
-        return { kind: 'behind', position: 5, reached: 4 }
-      },
-    } as never,
-    watch: {
-      shape: viewShapeOf(Notes),
-      onSeen: (listener: typeof look) => {
-        look = listener
-        return () => undefined
-      },
-    } as never,
-    watches: new Map(),
-    runtime: { ...systemRuntime, elapsed: () => nowMs },
-    limits: defaultRebuildLimits,
-  })
+  const activate = async () => {
+    begun.push(nowMs)
+    nowMs += 100
+    return { kind: 'behind', position: 5, reached: 4 }
+  }
+  const { look, stop } = tending({ activate }, { runtime: { ...systemRuntime, elapsed: () => nowMs } })
   while (nowMs < 1500) {
-    look({ all: [one(1, 5), one(2, 4)], known: [1, 2] })
+    look(oneBehind)
     await systemRuntime.turn()
     nowMs += 20
   }
-  await end()
+  await stop()
   expect(begun).toEqual([0, 500, 1000])
 })
 
@@ -137,27 +128,16 @@ test('nothing is built for a view to which rows refer that was seen a moment too
     [1, 2].map(generation => generationOf(generation, { active: generation === serving }))
   let serving = 2
   let rebuilt = 0
-  let look = (_: SeenGenerations): void => undefined
-  const end = tendGenerations({
-    store: {
-      generations: async () => notes(serving),
-      rebuild: async () => {
-        rebuilt++
-      },
-    } as never,
-    watch: {
-      shape: viewShapeOf(Shelves, [Shelves, Notes]),
-      onSeen: (listener: typeof look) => {
-        look = listener
-        return () => undefined
-      },
-      seen: () => seen,
-    } as never,
-    watches: new Map([
-      ['notes', { seen: () => ({ all: notes(1), known: [1, 2] }), onSeen: () => () => undefined } as never],
-    ]),
-    runtime: systemRuntime,
-    limits: defaultRebuildLimits,
+  const store = {
+    generations: async () => notes(serving),
+    rebuild: async () => {
+      rebuilt++
+    },
+  }
+  const ofNotes = { seen: () => ({ all: notes(1), known: [1, 2] }), onSeen: () => () => undefined }
+  const { look, stop } = tending(store, {
+    shape: viewShapeOf(Shelves, [Shelves, Notes]),
+    watches: new Map([['notes', ofNotes as never]]),
   })
   const seen: SeenGenerations = {
     all: [generationOf(1, { active: true, refersTo: [{ projection: 'notes', generation: 2 }] })],
@@ -170,5 +150,5 @@ test('nothing is built for a view to which rows refer that was seen a moment too
   look(seen)
   await systemRuntime.turn()
   expect(rebuilt).toBe(1)
-  await end()
+  await stop()
 })
