@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 export interface Child {
   /** Kills it, as a machine that fails does. */
   kill(): Promise<void>
-  /** Lets go of it: it stops in order. */
+  /** Lets go of it: it stops in order. Rejects where it has ended by itself: what was measured meanwhile was not what it did. */
   stop(): Promise<void>
 }
 
@@ -25,7 +25,14 @@ export async function startChild(file: string, args: readonly string[]): Promise
     end()
     await gone
   }
-  return { kill: ended(() => child.kill('SIGKILL')), stop: ended(() => child.disconnect()) }
+  const stop = ended(() => child.disconnect())
+  return {
+    kill: ended(() => child.kill('SIGKILL')),
+    stop: async () => {
+      await stop()
+      if (child.exitCode !== 0) throw new Error(`${file} ended with ${String(child.exitCode ?? child.signalCode)}`)
+    },
+  }
 }
 
 async function failed(child: ChildProcess, file: string): Promise<never> {

@@ -8,5 +8,8 @@ process.once('disconnect', () => process.exit(0))
 const { app, balances } = accountsApp()
 const system = await carryOn(app, url, { rebuild: { share: Number(share) } })
 await reached(system, (await system.log.head()).position)
+// What the one before was about to build when it was let go of would be built first, and no other one beside it.
+const left = (await system.status()).flatMap(({ generations }) => generations.filter(({ role }) => role === 'building'))
+for (const { generation } of left) await system.drop(balances, generation)
 process.send?.('begun')
 for (;;) await rebuilt(system, balances)
