@@ -209,7 +209,9 @@ export function runShard(given: ShardContext): RunningShard {
     }
     if (isError(error, 'project/store-busy')) {
       // It may have been too much at once, for a time-out of the database.
-      progress.batchEvents = Math.max(1, Math.floor((progress.refusedEvents || progress.batchEvents) / 2))
+      const tooMany = Math.min(progress.refusedEvents || progress.batchEvents, progress.batchEvents)
+      progress.batchEvents = Math.max(1, Math.floor(tooMany / 2))
+      delete progress.refusedEvents
     }
     const backoff = backoffMs(progress.attempts, runtime.random(), limits.retry)
     // What is asked for with parked keys is not to wait for that.
