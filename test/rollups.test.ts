@@ -146,7 +146,8 @@ function summing(name: string, start: () => Promise<System>): void {
       const shard = shardOf(key, 3)
       const stored = [...(await view.load([key])).values()][0]!
       await system.pause(Sizes)
-      const change = (sign: 1 | -1, state: string) => tamper(view, shard, key, { ...stored, state }, sign)
+      const change = (sign: 1 | -1, state: string) =>
+        tamper(view, shard, key, { position: stored.position, doc: stored.doc!, state }, sign)
       await change(1, stored.state!.replace('"deposits":2', '"deposits":3'))
       const found = await verify(system, Sizes)
       expect(found).toMatchObject({
@@ -218,11 +219,11 @@ async function tamper(
   view: View,
   shard: number,
   key: { readonly tenant: string; readonly key: string },
-  { doc, state }: { readonly doc: string; readonly state: string },
+  { position, doc, state }: { readonly position: number; readonly doc: string; readonly state: string },
   sign: 1 | -1,
 ): Promise<void> {
   const { epoch, ...at } = await view.claim(shard)
-  const upserts = [{ ...key, position: 0, row: JSON.parse(doc), doc, state }]
+  const upserts = [{ ...key, position, row: JSON.parse(doc), doc, state }]
   const of = { rollup: 'perSize', tenant: 'default', group: 'large', rows: sign }
   const rollups = [
     { ...of, sum: '', value: 0n },

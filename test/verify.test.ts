@@ -1,11 +1,11 @@
 import { app, projection, run, type System } from 'bifold'
 import { embedded, openPostgres, postgres } from 'bifold/postgres'
-import { inMemory } from 'bifold/stores/memory'
+import { inMemory, memoryRowStore } from 'bifold/stores/memory'
 import { explain, rowAt, verify } from 'bifold/verify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { fingerprintOf, origin } from '../src/log/index.ts'
-import { shardOf, viewShapeOf } from '../src/project/index.ts'
+import { type Backend, rowsApart, shardOf, viewShapeOf } from '../src/project/index.ts'
 import { Account, AccountEvents, Accounts, bank } from './support/bank.ts'
 import { describePostgres, freshDatabase } from './support/postgres.ts'
 
@@ -32,6 +32,12 @@ const PerOwner = projection('per-owner', {
 
 const projections = [Accounts, OpenAccounts, PerOwner]
 const books = app('books', { ...bank, projections })
+
+/** Rows in a store without transactions. */
+function apart(): Backend {
+  const backend = inMemory()
+  return { ...backend, views: rowsApart(backend.views, memoryRowStore()) }
+}
 
 /** What verifying must hold on every backend. */
 function verifying(name: string, start: () => Promise<System>): void {
@@ -141,7 +147,7 @@ function verifying(name: string, start: () => Promise<System>): void {
       const row = { owner: 'nobody', since: '2026-11-21T03:30:00.000Z', deposits: [] }
       const doc = JSON.stringify(row)
       const wrong = (key: string, tenant = 'default') => ({ tenant, key, position: 2, row, doc })
-      const stored = (await view.load([{ tenant: 'default', key: 'a-2' }])).get('default\u0000a-2')!.doc
+      const stored = (await view.load([{ tenant: 'default', key: 'a-2' }])).get('default\u0000a-2')!.doc!
       const position = (await explain(system, OpenAccounts, 'a-2')).steps.at(-1)!.event.position
       const upserts = [
         wrong('a-3'),
@@ -150,8 +156,8 @@ function verifying(name: string, start: () => Promise<System>): void {
         { ...wrong('a-2'), position, doc: stored },
       ]
       const deletes = [
-        { tenant: 'other', key: 'a-0' },
-        { tenant: 'default', key: 'a-6' },
+        { tenant: 'other', key: 'a-0', position },
+        { tenant: 'default', key: 'a-6', position },
       ]
       expect(await view.commit({ shard: 0, epoch, from: at, to: at, upserts, deletes })).toBe('committed')
       const found = await verify(system, OpenAccounts)
@@ -198,7 +204,7 @@ function verifying(name: string, start: () => Promise<System>): void {
       const shard = shardOf(key, 4)
       await system.pause(PerOwner)
       const { epoch, ...at } = await view.claim(shard)
-      const doc = (await view.load([key])).get('default\u0000owner-1')!.doc
+      const doc = (await view.load([key])).get('default\u0000owner-1')!.doc!
       const upserts = [{ ...key, position: 1, row: JSON.parse(doc), doc }]
       expect(await view.commit({ shard, epoch, from: at, to: at, upserts, deletes: [] })).toBe('committed')
       const found = await verify(system, PerOwner)
@@ -332,6 +338,7 @@ function verifying(name: string, start: () => Promise<System>): void {
 
 verifying('memory', () => run(books, { on: inMemory() }))
 verifying('PGlite', () => run(books, { on: embedded() }))
+verifying('memory, with rows apart', () => run(books, { on: apart() }))
 
 describePostgres('with a server', () => {
   let database: Awaited<ReturnType<typeof freshDatabase>>

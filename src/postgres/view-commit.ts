@@ -24,8 +24,6 @@ export function moveValues(projection: string, generation: number, commit: Move)
   return [projection, generation, shard, epoch, from.position, from.fingerprint, to.position, to.fingerprint]
 }
 
-const keptPosition = '_position = case excluded._position when 0 then row._position else excluded._position end'
-
 function refColumn(ref: string): Column {
   return { name: refColumnOf(ref), type: 'text', nullable: true }
 }
@@ -87,8 +85,7 @@ export function commitVerb(
     ...own.map(({ name, codec }) => codec.value(`new.${name}`)),
     ...(hasStates ? ['new._state::json'] : []),
   ]
-  // A row that keeps its position is written with 0.
-  const changed = names.slice(2).map(name => (name === '_position' ? keptPosition : `${name} = excluded.${name}`))
+  const changed = names.slice(2).map(name => `${name} = excluded.${name}`)
   // Where rows refer to others, the shard's dependents are found by an index.
   const [shardName, shardValue] = refs.length === 0 ? ['', ''] : [', _shard', ', $3::integer']
   const sums = {

@@ -55,7 +55,7 @@ describePostgres('the plans of statements on views', () => {
   const row = { kind: 'kind', rank: 1, at: '2026-01-01T00:00:00Z' }
   const first: Upsert = { tenant: 'default', key: 'first', position: 1, row, doc: JSON.stringify(row) }
   const upserting = { upserts: [first], deletes: [] }
-  const deleting = { upserts: [], deletes: [{ tenant: 'default', key: 'none' }] }
+  const deleting = { upserts: [], deletes: [{ tenant: 'default', key: 'none', position: 1 }] }
 
   const planOf = async (text: string, values: readonly unknown[] = []): Promise<string> =>
     (await lane.query<{ 'QUERY PLAN': string }>({ text: `explain ${text}` }, values))

@@ -99,7 +99,7 @@ export function getStatement(table: string): Statement {
     name: `get_${table}`,
     text: `
 select c.anchors,
-       ${textsOf(table, '_doc', ['$3', '$4', '$5'])} as docs,
+       ${textsOf(table, 'row._doc::text', ['$3', '$4', '$5'])} as docs,
        case when exists (select from bifold_views._parked where projection = $1 and generation = $2) then (
          select json_agg(json_build_object('tenant', p.tenant, 'key', p.key, 'position', p.position))::text
            from rows from (string_to_table($3::text, $5::text), string_to_table($4::text, $5::text)) as k(_tenant, _key)
@@ -114,22 +114,18 @@ select c.anchors,
 /** Rows to fold on: their documents and, where the view has them, their states. */
 export function loadStatement(table: string, { stateColumns }: Pick<ViewShape, 'stateColumns'>): Statement {
   const given = ['$1', '$2', '$3'] as const
-  const states = stateColumns === undefined ? '' : `,\n       ${textsOf(table, '_state', given)} as states`
+  const states = stateColumns === undefined ? '' : `,\n       ${textsOf(table, 'row._state::text', given)} as states`
   return {
     name: `load_${table}`,
     text: `
-select ${textsOf(table, '_doc', given)} as docs${states}`,
+select ${textsOf(table, "row._position || ' ' || row._doc::text", given)} as docs${states}`,
   }
 }
 
-/** The texts of a column of the rows under the keys of these parameters, one after the other. */
-function textsOf(
-  table: string,
-  column: '_doc' | '_state',
-  [tenants, keys, separator]: readonly [string, string, string],
-): string {
+/** The texts of an expression over the rows under the keys of these parameters, one after the other. */
+function textsOf(table: string, text: string, [tenants, keys, separator]: readonly [string, string, string]): string {
   return `array_to_string(array(
-         select (select row.${column}::text from ${inViews(table)} row where row._tenant = k._tenant and row._key = k._key)
+         select (select ${text} from ${inViews(table)} row where row._tenant = k._tenant and row._key = k._key)
            from rows from (string_to_table(${tenants}::text, ${separator}::text), string_to_table(${keys}::text, ${separator}::text))
              with ordinality as k(_tenant, _key, number)
           order by k.number
@@ -137,6 +133,7 @@ function textsOf(
 }
 
 export interface LoadRow {
+  /** Each with its position before it. */
   readonly docs: string
   readonly states?: string
 }
@@ -144,10 +141,12 @@ export interface LoadRow {
 export function loadedOf({ docs, states }: LoadRow, keys: readonly RowKey[]): ReadonlyMap<string, LoadedRow> {
   const ofStates = states === undefined ? undefined : docsOf({ docs: states }, keys)
   const found = new Map<string, LoadedRow>()
-  for (const [n, doc] of docsOf({ docs }, keys).entries()) {
-    if (doc === null) continue
+  for (const [n, text] of docsOf({ docs }, keys).entries()) {
+    if (text === null) continue
+    const end = text.indexOf(' ')
+    const row = { position: Number(text.slice(0, end)), doc: text.slice(end + 1) }
     const state = ofStates?.[n]
-    found.set(rowId(keys[n] as RowKey), state == null ? { doc } : { doc, state })
+    found.set(rowId(keys[n] as RowKey), state == null ? row : { ...row, state })
   }
   return found
 }

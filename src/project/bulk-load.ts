@@ -16,7 +16,7 @@ import { upsertOf } from './prepare-batch.ts'
 import { addUp } from './rollups.ts'
 import { Fenced, type HeldShard, meter, type SessionContext } from './shard-session.ts'
 import type { RefRows } from './stages.ts'
-import type { Upsert } from './store.ts'
+import type { DeletedRow, Upsert } from './store.ts'
 import { tellWaiting } from './tell-waiting.ts'
 
 /** Rows that are encoded and handed to the store at once. */
@@ -93,7 +93,7 @@ interface Loading {
 async function load(held: HeldShard, goal: number, loading: Loading, context: SessionContext): Promise<HeldShard> {
   const { projection, shard, view, limits, runtime, progress, stopping } = context
   const { share, join } = loading
-  const rows = makeBulkRows()
+  const rows = makeBulkRows(view.mayBeAhead)
   const rate = meter(runtime, held.at.position)
   let reportedAt = Number.NEGATIVE_INFINITY
   const report = async (position: number): Promise<void> => {
@@ -204,11 +204,11 @@ async function write(
       const joined = await join?.rowsFor(slots, to.position, () => unknown)
       const page: Upsert[] = []
       await turns.over(part, slots, slot => {
-        const { tenant, position, state } = slot
+        const { tenant, state } = slot
         if (state == null) return
         const own = joined?.get(slot)
         if (own?.error !== undefined) throw new Unpresentable()
-        page.push({ ...upsertOf(slot, rowOf(tenant, state, own?.rows ?? {}), presents, own), position })
+        page.push(upsertOf(slot, rowOf(tenant, state, own?.rows ?? {}), presents, own))
       })
       workedMs += runtime.elapsed() - begunAt
       if (page.length > 0) yield page
@@ -223,9 +223,11 @@ async function write(
   }
 
   const { epoch, at: from } = held
+  const deletes = (): readonly DeletedRow[] =>
+    rows.flatMap(({ tenant, key, position, state }) => (state === null ? [{ tenant, key, position }] : []))
   const outcome = await budget.inTurn(() =>
     view.bulkLoad({
-      ...{ shard, epoch, from, to, pages: pages(), rollups: () => sums.sums(), rest },
+      ...{ shard, epoch, from, to, pages: pages(), deletes, rollups: () => sums.sums(), rest },
       ...(parking !== undefined && { parking }),
     }),
   )

@@ -20,7 +20,8 @@ export const textBytes = (characters: number): number => characters * 3
 /** Of each page, so many rows are weighed. Each more would cost as much as folding an event. */
 const weighedRows = 32
 
-export function makeBulkRows(): BulkRows {
+/** @param keepsDeleted rows that were deleted are kept, without a state. Default: they are forgotten. */
+export function makeBulkRows(keepsDeleted = false): BulkRows {
   const tenants = new Map<string, Map<string, Slot>>()
   let count = 0
   let averageCharacters = 0
@@ -58,7 +59,7 @@ export function makeBulkRows(): BulkRows {
       return made
     },
     passed: routed => {
-      for (const { slots } of routed) {
+      for (const { slots } of keepsDeleted ? [] : routed) {
         for (const { tenant, key, state } of slots) {
           if (state == null && tenants.get(tenant)?.delete(key) === true) count--
         }

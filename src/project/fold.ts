@@ -14,7 +14,7 @@ export interface Slot extends RowKey {
   state: Row | null | undefined
   /** The row as it is stored, or as it will be when the batches so far are; known where the state is. */
   stored: Row | null
-  /** Of the last event that was folded into it here; 0 where there was none. */
+  /** Of the last event that is in it; 0 where none is, and where it was not loaded yet. */
   position: number
 }
 
@@ -34,8 +34,8 @@ export interface Folding {
     isOwn?: (row: RowKey) => boolean,
   ): Promise<{ readonly routed: readonly Routed[]; readonly failure?: FoldFailure }>
   /**
-   * Folds events in order, each of their keys by itself, where `aside` admits it. A key whose fold fails is told to it, and
-   * its state stays as it was before that event; all others go on.
+   * Folds events in order, each of their keys by itself, where `aside` admits it and it is not in the row already. A key whose
+   * fold fails is told to it, and its state stays as it was before that event; all others go on.
    */
   fold(routed: readonly Routed[], aside: Aside): void
   /** What comes after folding; absent where the states are the rows, and there are no sums over them. */
@@ -82,7 +82,7 @@ export function makeFolding(
 
   function foldEvent({ event, slots }: Routed, aside: Aside): void {
     for (const slot of slots) {
-      if (!aside.admits(slot, event.position)) continue
+      if (!aside.admits(slot, event.position) || event.position <= slot.position) continue
       try {
         slot.state = foldState(slot.state ?? null, event, slot.key)
         slot.position = event.position

@@ -56,11 +56,14 @@ export type {
 export type { RollupGroup, RollupReads, RollupSum, StoredSum } from './rollup-store.ts'
 export { compareSums, makeContributions, rowCount } from './rollups.ts'
 export { makeRowCache } from './row-cache.ts'
+export type { RowStore, Rows, RowVersion } from './row-store.ts'
+export { type RowsApartOptions, rowsApart } from './rows-apart.ts'
 export { shardOf } from './shard-of.ts'
 export type { Failure, GenerationStatus, ProjectionStatus, ShardStatus } from './status.ts'
 export type {
   BulkLoad,
   Checkpoint,
+  DeletedRow,
   KeyedRead,
   ListedDoc,
   LoadedRow,
@@ -72,6 +75,7 @@ export type {
   ShardCheckpoint,
   Snapshot,
   StoredRow,
+  Tombstone,
   Upsert,
   View,
   ViewCommit,

@@ -68,9 +68,37 @@ function page(first: number, ...happened: readonly (readonly [type: string, stre
   return { events: recorded, through: { position: last, fingerprint: fingerprint(last) }, atHead: true }
 }
 
+test('events that are in a row already are not folded into it once more', async () => {
+  const known = context()
+  known.stored.set(rowId({ tenant: 'default', key: 'a' }), { position: 2, doc: '{"n":5}' })
+  known.stored.set(rowId({ tenant: 'default', key: 'b' }), { position: 9, doc: '{"n":7}' })
+  const all = page(1, ['Happened', 'a'], ['Ended', 'a'], ['Happened', 'a'], ['Happened', 'b'])
+  const batch = await prepareBatch(all, origin, known)
+  expect(batch.upserts.map(({ key, doc, position }) => [key, doc, position])).toEqual([
+    ['a', '{"n":6}', 3],
+    ['b', '{"n":7}', 9],
+  ])
+})
+
+test('where rows may be ahead, the row of a key that fails is written as it stands', async () => {
+  for (const mayBeAhead of [false, true]) {
+    const known = context()
+    known.stored.set(rowId({ tenant: 'default', key: 'b' }), { position: 1, doc: '{"n":5}' })
+    const view = { ...known.view, mayBeAhead }
+    const batch = await prepareBatch(
+      page(2, ['Failed', 'a'], ['Failed', 'b']),
+      { position: 1, fingerprint: '' },
+      { ...known, view },
+    )
+    expect(batch.setAside?.failures).toMatchObject([{ key: 'a' }, { key: 'b' }])
+    expect(batch.upserts).toMatchObject(mayBeAhead ? [{ key: 'b', doc: '{"n":5}', position: 1 }] : [])
+    expect(batch.deletes).toEqual(mayBeAhead ? [{ tenant: 'default', key: 'a', position: 0 }] : [])
+  }
+})
+
 test('rows that this process does not know are loaded together, and once', async () => {
   const known = context()
-  known.stored.set(rowId({ tenant: 'default', key: 'b' }), { doc: '{"n":5}' })
+  known.stored.set(rowId({ tenant: 'default', key: 'b' }), { position: 0, doc: '{"n":5}' })
   const first = page(1, ['Happened', 'a'], ['Happened', 'b'], ['Happened', 'a'])
   const batch = await prepareBatch(first, origin, known)
   expect(batch.upserts.map(({ key, doc, position }) => [key, doc, position])).toEqual([
@@ -82,7 +110,7 @@ test('rows that this process does not know are loaded together, and once', async
     ['b', '{"n":7}'],
     ['c', '{"n":1}'],
   ])
-  expect(second.deletes).toEqual([{ tenant: 'default', key: 'a' }])
+  expect(second.deletes).toEqual([{ tenant: 'default', key: 'a', position: 5 }])
   expect(known.loads).toEqual([['a', 'b'], ['c']])
 })
 
@@ -160,7 +188,7 @@ test('a fold that changes the row it is given is stopped there, and nothing of i
   const thrown = 'TypeError'
   for (const type of ['Failed', 'Ended']) {
     const known = context(10_000, changing)
-    known.stored.set(rowId({ tenant: 'default', key: 'b' }), { doc })
+    known.stored.set(rowId({ tenant: 'default', key: 'b' }), { position: 0, doc })
     const batch = await prepareBatch(page(1, ['Happened', 'a'], [type, 'a']), origin, known)
     expect(batch.setAside?.failures).toMatchObject([{ event: { position: 2 }, error: { data: { error: thrown } } }])
     expect(batch.upserts.map(upsert => upsert.doc)).toEqual([doc])
@@ -189,15 +217,23 @@ describe('rows that are made of states', () => {
       { key: 'b', position: 3, doc: '{"times":"1 times"}', state: '{"n":1}' },
     ])
     known.cache.clear(false)
-    known.stored.set(rowId({ tenant: 'default', key: 'a' }), { doc: '{"times":"2 times"}', state: '{"n":2}' })
+    known.stored.set(rowId({ tenant: 'default', key: 'a' }), {
+      position: 2,
+      doc: '{"times":"2 times"}',
+      state: '{"n":2}',
+    })
     const next = await prepareBatch(page(4, ['Happened', 'a'], ['Ended', 'b']), first.to, known)
     expect(next.upserts).toMatchObject([{ key: 'a', doc: '{"times":"3 times"}', state: '{"n":3}' }])
-    expect(next.deletes).toEqual([{ tenant: 'default', key: 'b' }])
+    expect(next.deletes).toEqual([{ tenant: 'default', key: 'b', position: 5 }])
   })
 
   test('stand still before the event after which one cannot be made, and hold up no other', async () => {
     const failing = context(10_000, Presented)
-    failing.stored.set(rowId({ tenant: 'default', key: 'c' }), { doc: '{"times":"12 times"}', state: '{"n":12}' })
+    failing.stored.set(rowId({ tenant: 'default', key: 'c' }), {
+      position: 0,
+      doc: '{"times":"12 times"}',
+      state: '{"n":12}',
+    })
     const events = page(
       1,
       ...([

@@ -12,7 +12,7 @@ import type { RollupSum } from './rollup-store.ts'
 import type { RowCache } from './row-cache.ts'
 import { stageAll, withRefsAt } from './stage-all.ts'
 import { asFolded } from './stage-failures.ts'
-import { type RowKey, rowId, type Upsert, type View } from './store.ts'
+import { type DeletedRow, type RowKey, rowId, type Upsert, type View } from './store.ts'
 import type { Turns } from './turns.ts'
 
 /** What a page of the log makes of a view, ready to be written. */
@@ -20,7 +20,7 @@ export interface Batch {
   /** Everything up to here is in it: the end of the page, or the event before the one that failed. */
   readonly to: Anchor
   readonly upserts: readonly Upsert[]
-  readonly deletes: readonly RowKey[]
+  readonly deletes: readonly DeletedRow[]
   readonly rollups: readonly RollupSum[]
   /** What rows were before each of the events; empty where the view keeps no past. */
   readonly past: readonly PastRow[]
@@ -33,7 +33,7 @@ export interface Batch {
 
 export interface BatchContext {
   readonly folding: Folding
-  readonly view: Pick<View, 'load'> & Partial<Pick<View, 'keepsPast'>>
+  readonly view: Pick<View, 'load'> & Partial<Pick<View, 'keepsPast' | 'mayBeAhead'>>
   /** What states refer to as of a position; absent where they refer to nothing. */
   readonly join?: JoinedRows
   /** A row that is made anew in any case, whatever touches it. */
@@ -68,8 +68,9 @@ export async function prepareBatch(page: Page, from: Anchor, context: BatchConte
     from: from.position,
     to: to.position,
   })
+  const standing = new Set(view.mayBeAhead === true ? aside.failures().map(rowId) : [])
   const upserts: Upsert[] = []
-  const deletes: RowKey[] = []
+  const deletes: DeletedRow[] = []
   let writtenBytes = 0
   const presents = folding.stages?.present !== undefined
   await turns.over('rows', changed, (slot, n) => {
@@ -77,14 +78,13 @@ export async function prepareBatch(page: Page, from: Anchor, context: BatchConte
     const row = staged.rows[n] ?? null
     slot.stored = row
     if (row === null || state == null) {
-      deletes.push({ tenant, key })
+      deletes.push({ tenant, key, position })
       return
     }
-    const made = upsertOf(slot, row, presents, staged.joined?.get(slot))
+    const upsert = upsertOf(slot, row, presents, staged.joined?.get(slot))
     // An event that was routed and not folded left its row as it was, but for the rows that this one refers to.
-    const isFolded = position > from.position
-    if (!isFolded && stored !== null && encodeRow(stored) === made.doc) return
-    const upsert = { ...made, position: isFolded ? position : 0 }
+    const isSame = position <= from.position && stored !== null && encodeRow(stored) === upsert.doc
+    if (isSame && !standing.has(rowId(slot))) return
     upserts.push(upsert)
     const bytes = upsert.doc.length + (upsert.state?.length ?? 0)
     cache.weigh(slot, bytes)
@@ -102,14 +102,14 @@ export async function prepareBatch(page: Page, from: Anchor, context: BatchConte
 
 /** A row as it is written; where its state is one of its own, with that, and with the keys to which it refers. */
 export function upsertOf(
-  { tenant, key, state }: Slot,
+  { tenant, key, position, state }: Slot,
   row: Row,
   presents: boolean,
   joined: Joined | undefined,
-): Omit<Upsert, 'position'> {
+): Upsert {
   const refs = joined?.error === undefined ? joined?.keys : undefined
   return {
-    ...{ tenant, key, row, doc: encodeRow(row) },
+    ...{ tenant, key, position, row, doc: encodeRow(row) },
     ...(presents && { state: encodeRow(state as Row) }),
     ...(refs !== undefined && { refs }),
   }
@@ -122,8 +122,9 @@ export async function loadRows(view: Pick<View, 'load'>, slots: readonly Slot[])
   const found = await view.load(unknown)
   for (const slot of unknown) {
     const loaded = found.get(rowId(slot))
-    slot.stored = loaded === undefined ? null : decodeRow(loaded.doc)
+    slot.stored = loaded?.doc == null ? null : decodeRow(loaded.doc)
     slot.state = loaded?.state === undefined ? slot.stored : decodeRow(loaded.state)
+    slot.position = loaded?.position ?? 0
   }
 }
 

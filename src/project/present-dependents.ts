@@ -28,7 +28,7 @@ export interface Presented {
 export interface DependentsContext {
   readonly join: Join
   readonly folding: Folding
-  readonly view: Pick<View, 'load'>
+  readonly view: Pick<View, 'load'> & Partial<Pick<View, 'mayBeAhead'>>
   readonly cache: RowCache
   /** Knows which keys stand still, whose rows stay what they are, and is told which others fail. */
   readonly aside: Aside
@@ -96,6 +96,7 @@ async function present(keys: readonly RowKey[], to: Anchor, context: DependentsC
       slots.filter(slot => ids.has(rowId(slot))),
       position - 1,
       context,
+      view.mayBeAhead,
     )
     for (const { slot } of before.failed) left.add(rowId(slot))
     all = { upserts: [...all.upserts, ...before.upserts], rollups: mergeSums(all.rollups, before.rollups) }
@@ -104,11 +105,12 @@ async function present(keys: readonly RowKey[], to: Anchor, context: DependentsC
   return { ...all, ...(setAside !== undefined && { setAside }) }
 }
 
-/** Makes rows as of a position. Those that are what they were are not written. */
+/** Makes rows as of a position. Those that are what they were are not written, or all the same. */
 async function makeRows(
   slots: readonly Slot[],
   position: Position,
   { join, folding, cache, turns }: DependentsContext,
+  isAnyway = false,
 ): Promise<Presented & Pick<Staged, 'failed'>> {
   const joinFor: StagesContext['joinFor'] = (some, last) => join.rowsFor(some, position, last)
   const { rows, joined, rollups, failed } = await passStages(slots, [], { folding, turns, joinFor })
@@ -117,10 +119,10 @@ async function makeRows(
     const row = rows[n]
     if (row == null) return
     const upsert = upsertOf(slot, row, true, joined?.get(slot))
-    if (slot.stored !== null && encodeRow(slot.stored) === upsert.doc) return
+    if (!isAnyway && slot.stored !== null && encodeRow(slot.stored) === upsert.doc) return
     slot.stored = row
     cache.weigh(slot, upsert.doc.length + (upsert.state?.length ?? 0))
-    upserts.push({ ...upsert, position: 0 })
+    upserts.push(upsert)
   })
   return { upserts, rollups, failed }
 }

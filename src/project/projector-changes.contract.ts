@@ -3,15 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { BifoldError } from '../define/index.ts'
 import { defaultTenant } from '../log/index.ts'
 import type { ParkedKey } from './dead-letters.ts'
-import {
-  appendSome,
-  eventsOf,
-  expectedParcels,
-  ParcelEvents,
-  type Parcels,
-  parcels,
-  sentBy,
-} from './parcels.contract.ts'
+import { appendSome, eventsOf, expectedParcels, ParcelEvents, type Parcels, sentBy } from './parcels.contract.ts'
 import { parcelsUnderTest, prompt, seeded, unsteady } from './parcels-under-test.contract.ts'
 import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
 import { type View, type ViewStore } from './store.ts'
@@ -55,7 +47,7 @@ export function projectorChangesContract(
 
     test('such a row stands still as it was before, with its later events; all others go on, and so does it when retried', async () => {
       const { names, guard, badName } = unshowable()
-      const projected = parcels({ guard })
+      const projected = its.parcels({ guard })
       const projector = await start(projected)
       await named('una', 'good')
       await sent('stands', 'una')
@@ -84,7 +76,7 @@ export function projectorChangesContract(
 
     test('it is tried as often as a fold that fails, and says meanwhile at which event', async () => {
       const { names, guard, badName } = unshowable()
-      const projected = parcels({ guard })
+      const projected = its.parcels({ guard })
       const retry = { minDelayMs: 300, maxDelayMs: 300 }
       const projector = await start(projected, { foldAttempts: 3, retry })
       await named('ulf', 'good')
@@ -105,7 +97,7 @@ export function projectorChangesContract(
 
     test('of several events in one batch it stands at the first at which it cannot be made, its own or not', async () => {
       const { names, guard, badName } = unshowable()
-      const projected = parcels({ guard })
+      const projected = its.parcels({ guard })
       await (await start(projected)).stop()
       names.add(badName)
       await named('ute', 'first')
@@ -139,7 +131,7 @@ export function projectorChangesContract(
 
     test('one whose own event fails stands still in what it refers to as well, as of that event', async () => {
       const { names, guard, badName } = unshowable()
-      const projected = parcels({ guard })
+      const projected = its.parcels({ guard })
       const projector = await start(projected)
       await named('udo', 'old')
       await sent('both', 'udo')
@@ -161,7 +153,7 @@ export function projectorChangesContract(
 
     test('a retry that does not get to the end leaves it at the next event at which it fails', async () => {
       const { names, guard, badName } = unshowable()
-      const projected = parcels({ guard })
+      const projected = its.parcels({ guard })
       const projector = await start(projected)
       await named('ros', 'good')
       await sent('again', 'ros')
@@ -194,7 +186,7 @@ export function projectorChangesContract(
 
     test('many are parked a part at a time, each with the part that passes it, whoever takes over in between', async () => {
       const { names, guard, badName } = unshowable()
-      const projected = parcels({ guard, parcelShards: 2 })
+      const projected = its.parcels({ guard, parcelShards: 2 })
       const projector = await start(projected)
       await named('max', 'good')
       const ids = Array.from({ length: 40 }, (_, n) => `many-${n}`)
@@ -232,7 +224,7 @@ export function projectorChangesContract(
 
     test('with more of them than dead letters may be, the shard stands before the change and drops nothing', async () => {
       const { names, guard, badName } = unshowable()
-      const projected = parcels({ guard })
+      const projected = its.parcels({ guard })
       const projector = await start(projected, { maxParkedEvents: 3 })
       await named('fay', 'good')
       const ids = ['full-1', 'full-2', 'full-3', 'full-4']
@@ -259,7 +251,7 @@ export function projectorChangesContract(
       const hear = (given: string): void => {
         if (unheard.has(given)) throw new RangeError('unheard of')
       }
-      const projected = parcels({ guard, hear })
+      const projected = its.parcels({ guard, hear })
       const projector = await start(projected)
       await named('lou', 'good')
       await sent('late', 'lou')
@@ -291,7 +283,7 @@ export function projectorChangesContract(
       for (let seed = 1; seed <= seeds; seed++) {
         const random = seeded(5000 + seed)
         const { names, guard } = unshowable()
-        const projected = parcels({ guard, peopleShards: 1 + (seed % 3), parcelShards: 1 + (seed % 2) * 2 })
+        const projected = its.parcels({ guard, peopleShards: 1 + (seed % 3), parcelShards: 1 + (seed % 2) * 2 })
         const store = unsteady(its.tested.store, random, seed % 4 === 0 ? 0 : 0.02)
         const projector = await start(
           projected,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { defaultTenant } from '../log/index.ts'
-import { appendSome, ParcelEvents, type Parcels, parcels, post, sentBy } from './parcels.contract.ts'
+import { appendSome, ParcelEvents, type Parcels, post, sentBy } from './parcels.contract.ts'
 import { deaf, parcelsUnderTest, prompt, quick, seeded, unsteady } from './parcels-under-test.contract.ts'
 import { startProjector } from './projector.ts'
 import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
@@ -23,7 +23,7 @@ export function projectorLateContract(
 
     test('a row that was parked and goes on is followed where nothing else happens, after a crash too', async () => {
       const { names, hear } = deaf()
-      const projected = parcels({ hear, parcelShards: 2 })
+      const projected = its.parcels({ hear, parcelShards: 2 })
       const projector = await start(projected, { ...prompt, presentRows: 2, minBatchEvents: 1 })
       const ids = Array.from({ length: 9 }, (_, n) => `retried-${n}`)
       for (const id of ids) await append('parcel', id, sentBy('hal', null, 'north'))
@@ -57,7 +57,7 @@ export function projectorLateContract(
 
     test('nobody passes a shard with parked keys, so that none misses what changes late behind it', async () => {
       const { names, hear } = deaf()
-      const projected = parcels({ hear })
+      const projected = its.parcels({ hear })
       // No late change is looked for at the head: it has to be met on the way.
       const store: ViewStore = {
         ...its.tested.store,
@@ -95,7 +95,7 @@ export function projectorLateContract(
       for (let seed = 1; seed <= seeds / 2; seed++) {
         const random = seeded(1000 + seed)
         const { names, hear } = deaf()
-        const projected = parcels({ hear, peopleShards: 1 + (seed % 3), parcelShards: 1 + (seed % 2) * 2 })
+        const projected = its.parcels({ hear, peopleShards: 1 + (seed % 3), parcelShards: 1 + (seed % 2) * 2 })
         const store = unsteady(its.tested.store, random, seed % 4 === 0 ? 0 : 0.02)
         const limits = {
           ...prompt,

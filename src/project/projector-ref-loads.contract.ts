@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { defaultTenant, origin } from '../log/index.ts'
 import { defaultRebuildLimits, type RebuildLimits } from './limits.ts'
-import { appendSome, type Parcels, parcels, sentBy } from './parcels.contract.ts'
+import { appendSome, type Parcels, sentBy } from './parcels.contract.ts'
 import { deaf, parcelsUnderTest, prompt, seeded } from './parcels-under-test.contract.ts'
 import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
 import { type View, type ViewStore } from './store.ts'
@@ -43,7 +43,7 @@ export function projectorRefLoadsContract(name: string, make: () => Promise<Proj
 
     test('a view that is new on a long log is loaded at once, each row with those it refers to as of its end', async () => {
       for (const seed of [1, 2, 3]) {
-        const projected = parcels({ peopleShards: seed, parcelShards: 4 - seed })
+        const projected = its.parcels({ peopleShards: seed, parcelShards: 4 - seed })
         const random = seeded(seed)
         await appendSome(its.log, 80, random)
         const { loaded, store } = watchLoads()
@@ -62,7 +62,7 @@ export function projectorRefLoadsContract(name: string, make: () => Promise<Proj
 
     test('rows referred to that are parked while a view is loaded are followed when they go on', async () => {
       const { names, hear } = deaf()
-      const projected = parcels({ hear, peopleShards: 2, parcelShards: 2 })
+      const projected = its.parcels({ hear, peopleShards: 2, parcelShards: 2 })
       const random = seeded(7)
       await named('muted', 'unsaid')
       await append('parcel', 'waits', sentBy('muted', null, 'north'))
@@ -80,7 +80,7 @@ export function projectorRefLoadsContract(name: string, make: () => Promise<Proj
     })
 
     test('a view whose rows refer to more than its memory takes is built page by page', async () => {
-      const projected = parcels()
+      const projected = its.parcels()
       await appendSome(its.log, 60, seeded(8))
       // Two people of 400 characters take several times what a parcel does.
       for (let n = 0; n < 40; n++) {
@@ -96,7 +96,7 @@ export function projectorRefLoadsContract(name: string, make: () => Promise<Proj
     })
 
     test('a view that nobody carries on to where a load ends is waited for no longer than it may', async () => {
-      const projected = parcels()
+      const projected = its.parcels()
       await appendSome(its.log, 40, seeded(9))
       let isLoading = false
       const { loaded, store } = watchLoads(view => {
@@ -125,7 +125,7 @@ export function projectorRefLoadsContract(name: string, make: () => Promise<Proj
 
     test('a row that cannot be made in a load is found out where, event by event', async () => {
       let isBroken = true
-      const projected = parcels({
+      const projected = its.parcels({
         guard: ({ from }) => {
           if (isBroken && from === 'broken') throw new RangeError('a-secret')
         },

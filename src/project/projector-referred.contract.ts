@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { AnyProjection, BifoldError } from '../define/index.ts'
 import type { Generation } from './generations.ts'
-import { eventsOf, expectedParcels, ParcelEvents, type Parcels, parcels, sentBy } from './parcels.contract.ts'
+import {
+  eventsOf,
+  expectedParcels,
+  ParcelEvents,
+  type Parcels,
+  type ParcelsOptions,
+  sentBy,
+} from './parcels.contract.ts'
 import { parcelsUnderTest, quick } from './parcels-under-test.contract.ts'
 import { type Projector } from './projector.ts'
 import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
@@ -44,12 +51,12 @@ export function projectorReferredContract(name: string, make: () => Promise<Proj
       (await servingOf(one))?.refersTo.find(({ projection }) => projection === to.name)?.generation
 
     /** A definition whose first names cannot be folded, until they can. */
-    function deaf(options: Parameters<typeof parcels>[0] = {}) {
+    function deaf(options: ParcelsOptions = {}) {
       const heard = { isMended: false }
       const hear = (one: string): void => {
         if (!heard.isMended && one.startsWith('unheard')) throw new RangeError('unheard of')
       }
-      return { heard, projected: parcels({ ...options, hear }) }
+      return { heard, projected: its.parcels({ ...options, hear }) }
     }
 
     test('follow the generation that serves, which is made anew for them once, by one of several processes', async () => {
@@ -94,7 +101,7 @@ export function projectorReferredContract(name: string, make: () => Promise<Proj
     })
 
     test('come to rest where both are rebuilt at once', async () => {
-      const projected = parcels()
+      const projected = its.parcels()
       const { People, Parcels } = projected
       await start(projected)
       await append('parcel', 'p3', sentBy('cy', null, 'north'))
@@ -113,7 +120,7 @@ export function projectorReferredContract(name: string, make: () => Promise<Proj
     })
 
     test('let go of generations that nobody needs any more, however often both are built', async () => {
-      const projected = parcels()
+      const projected = its.parcels()
       const { People, Parcels } = projected
       await start(projected, { rebuild: { retireAfterMs: 1 } })
       await append('parcel', 'p4', sentBy('di', null, 'north'))
@@ -131,7 +138,7 @@ export function projectorReferredContract(name: string, make: () => Promise<Proj
     })
 
     test('are left to hands where swaps are, which is told', async () => {
-      const projected = parcels()
+      const projected = its.parcels()
       const { People, Parcels } = projected
       const warnings: BifoldError[] = []
       const manual = { rebuild: { swap: 'manual' }, onWarning: (one: BifoldError) => warnings.push(one) } as const
@@ -157,7 +164,7 @@ export function projectorReferredContract(name: string, make: () => Promise<Proj
     })
 
     test('of an older release are made with what they were, and nothing is built for it', async () => {
-      const old = parcels()
+      const old = its.parcels()
       const { People } = old
       const renewed = { ...old, Parcels: { ...old.Parcels, version: 2 } }
       await start(old)

@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { BifoldError } from '../define/index.ts'
 import { defaultTenant } from '../log/index.ts'
-import {
-  appendSome,
-  DepotEvents,
-  ParcelEvents,
-  type Parcels,
-  PersonEvents,
-  parcels,
-  sentBy,
-} from './parcels.contract.ts'
+import { readCursor } from './join-cursor.ts'
+import { appendSome, DepotEvents, ParcelEvents, type Parcels, PersonEvents, sentBy } from './parcels.contract.ts'
 import { parcelsUnderTest, seeded, unsteady } from './parcels-under-test.contract.ts'
 import { type ProjectorUnderTest, until } from './projector-under-test.contract.ts'
 import { shardOf } from './shard-of.ts'
@@ -32,7 +25,7 @@ export function projectorRefsContract(
     }
 
     test('a row follows those that it refers to: named, named otherwise, gone, and there again', async () => {
-      const projected = parcels()
+      const projected = its.parcels()
       const projector = await start(projected)
       const from: (string | null)[] = []
       const look = async (): Promise<void> => {
@@ -53,7 +46,7 @@ export function projectorRefsContract(
     })
 
     test('a row that refers to another one follows that, and the one before no longer', async () => {
-      const projected = parcels()
+      const projected = its.parcels()
       const projector = await start(projected)
       await append('parcel', 'turns', sentBy('ada', 'bo', 'north'))
       await Promise.all([named('ada', 'Ada'), named('bo', 'Bo'), named('cy', 'Cy')])
@@ -76,7 +69,7 @@ export function projectorRefsContract(
     test('whatever the speeds of both sides, in whatever shards, and wherever sessions end: the same bytes', async () => {
       for (let seed = 1; seed <= seeds; seed++) {
         const random = seeded(seed)
-        const projected = parcels({ peopleShards: 1 + (seed % 3), parcelShards: 1 + (seed % 2) * 2 })
+        const projected = its.parcels({ peopleShards: 1 + (seed % 3), parcelShards: 1 + (seed % 2) * 2 })
         const store = unsteady(its.tested.store, random, seed % 4 === 0 ? 0 : 0.03)
         const limits = {
           minBatchEvents: 1 + Math.floor(random() * 8),
@@ -95,7 +88,7 @@ export function projectorRefsContract(
     }, 120_000)
 
     test('a view that is added to an old log, when others are long ahead and keep little of their past, is the same', async () => {
-      const first = parcels({ peopleShards: 2 })
+      const first = its.parcels({ peopleShards: 2 })
       const random = seeded(99)
       await appendSome(its.log, 60, random)
       await caughtUp(await start(first))
@@ -114,7 +107,7 @@ export function projectorRefsContract(
     })
 
     test('a row is made with rows of one position, also where some views have forgotten more than others', async () => {
-      const first = parcels()
+      const first = its.parcels()
       const steps = Array.from({ length: 9 }, (_, n) => n)
       const moved = (town: string) => append('depot', 'even', DepotEvents.DepotsMoved({ depots: ['even'], town }))
       await Promise.all([named('eve', '0'), moved('0')])
@@ -149,7 +142,7 @@ export function projectorRefsContract(
     })
 
     test('what rows were is not kept longer than it is needed, however few changes each process sees', async () => {
-      const projected = parcels({ peopleShards: 2 })
+      const projected = its.parcels({ peopleShards: 2 })
       const people = await its.tested.store.open({ ...viewShapeOf(projected.People), past: true })
       const kept = async (): Promise<number> => {
         const { changed } = await people.changes({ after: 0, through: Number.MAX_SAFE_INTEGER, limit: 10_000 })
@@ -165,7 +158,7 @@ export function projectorRefsContract(
       await until(async () => (await kept()) === 0)
     })
     test('while rows of one shard are made anew, its other shards and other views go on', async () => {
-      const projected = parcels({ parcelShards: 2 })
+      const projected = its.parcels({ parcelShards: 2 })
       const own = Array.from({ length: 200 }, (_, n) => `halted-${n}`)
       const isInShard = (shard: number) => (id: string) => shardOf({ tenant: defaultTenant, key: id }, 2) === shard
       const [there, elsewhere] = [own.filter(isInShard(0)).slice(0, 30), own.find(isInShard(1)) as string]
@@ -207,7 +200,7 @@ export function projectorRefsContract(
     })
 
     test('one row with many that refer to it: bounded commits, and the checkpoint moves when all are made anew', async () => {
-      const projected = parcels({ parcelShards: 2 })
+      const projected = its.parcels({ parcelShards: 2 })
       const projector = await start(projected)
       await named('many', 'before')
       const sent = Array.from({ length: dependents }, (_, n) => `many-${n}`)
@@ -258,7 +251,10 @@ export function projectorRefsContract(
       expect(Math.max(...commits.map(({ upserts }) => upserts.length))).toBeLessThanOrEqual(presentRows * 2)
       // Every row is written once, however often the process crashed.
       expect(commits.reduce((sum, { upserts }) => sum + upserts.length, 0)).toBe(dependents)
-      for (const { from, to } of chunks) expect([to.position, from.position < position]).toEqual([from.position, true])
+      for (const { from, to, madeAt, cursor } of chunks) {
+        expect([to.position, from.position < position]).toEqual([from.position, true])
+        expect(madeAt).toBe(readCursor(cursor!).to.position)
+      }
       expect(commits.filter(({ to }) => to.position >= position).every(({ cursor }) => cursor === undefined)).toBe(true)
       await expectRight(projected)
     }, 120_000)

@@ -4,7 +4,7 @@ import { app, events, projection } from '../define/index.ts'
 import { createLog, defaultTenant, type EventLog } from '../log/index.ts'
 import type { ProjectorLimits } from './limits.ts'
 import type { Projector } from './projector.ts'
-import { type ProjectorUnderTest, projectorUnderTest, statusWhere } from './projector-under-test.contract.ts'
+import { docsOf, type ProjectorUnderTest, projectorUnderTest, statusWhere } from './projector-under-test.contract.ts'
 import { shardOf } from './shard-of.ts'
 import type { ProjectionStatus } from './status.ts'
 import type { ViewStore } from './store.ts'
@@ -76,8 +76,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       )
     async function rowsOf(projected: Balances): Promise<ReadonlyMap<string, string>> {
       const view = await its.tested.store.open(viewShapeOf(projected))
-      const found = await view.load(accounts.map(key => ({ tenant: defaultTenant, key })))
-      return new Map(Array.from(found, ([id, { doc }]) => [id, doc]))
+      return docsOf(await view.load(accounts.map(key => ({ tenant: defaultTenant, key }))))
     }
 
     test('rows are the same to the byte in one shard and in any number, live and from zero', async () => {
@@ -253,7 +252,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
       for (const projector of started) await statusWhere(projector, ({ behind }) => behind === 0)
       const view = await its.tested.store.open(viewShapeOf(projected))
       const found = await view.load(ids.map(key => ({ tenant: defaultTenant, key })))
-      const rows = Array.from(found.values(), ({ doc }) => (JSON.parse(doc) as { seen: number[] }).seen)
+      const rows = Array.from(docsOf(found).values(), doc => (JSON.parse(doc) as { seen: number[] }).seen)
       const byFirst = (one: readonly number[], other: readonly number[]) => (one[0] ?? 0) - (other[0] ?? 0)
       expect(rows.toSorted(byFirst)).toEqual([...expected.values()].toSorted(byFirst))
       expect(strays).toEqual([])
@@ -264,7 +263,7 @@ export function projectorShardsContract(name: string, make: () => Promise<Projec
     })
 
     test('rows made with others follow these also where their streams are of shards that another process has', async () => {
-      const People = projection(newName(), {
+      const People = projection(`${newName()}-people`, {
         from: [Moves],
         key: { Closed: ({ data }) => data.account },
         state: z.object({ at: z.int() }),

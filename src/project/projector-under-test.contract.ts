@@ -3,7 +3,7 @@ import type { App, NewEvent } from '../define/index.ts'
 import { createLog, defaultTenant, type EventLog, type LogStorage } from '../log/index.ts'
 import { type Projector, type ProjectorOptions, type ProjectorSettings, startProjector } from './projector.ts'
 import type { ProjectionStatus } from './status.ts'
-import type { ViewStore } from './store.ts'
+import type { View, ViewStore } from './store.ts'
 
 /** A log and a store under test. */
 export interface ProjectorUnderTest {
@@ -11,6 +11,8 @@ export interface ProjectorUnderTest {
   readonly store: ViewStore
   /** The same views as another process has them. */
   readonly other: ViewStore
+  /** Rows are in a store without transactions, which has no rollups. Default false. */
+  readonly isApart?: boolean
   close(): Promise<void>
 }
 
@@ -28,6 +30,10 @@ export const statusWhere = (
   projector: Projector,
   is: (status: ProjectionStatus) => boolean,
 ): Promise<ProjectionStatus> => until(async () => (await projector.status()).find(is))
+
+/** The documents of rows that were loaded, by `rowId`. */
+export const docsOf = (found: Awaited<ReturnType<View['load']>>): Map<string, string> =>
+  new Map(Array.from(found).flatMap(([id, { doc }]) => (doc === null ? [] : [[id, doc] as const])))
 
 /**
  * A log and a store for the tests of one suite, and projectors that end with each test.

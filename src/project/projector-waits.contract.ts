@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parcels, sentBy } from './parcels.contract.ts'
+import { sentBy } from './parcels.contract.ts'
 import { parcelsUnderTest } from './parcels-under-test.contract.ts'
 import type { Projector } from './projector.ts'
 import { type ProjectorUnderTest, statusWhere } from './projector-under-test.contract.ts'
@@ -14,7 +14,7 @@ export function projectorWaitsContract(name: string, make: () => Promise<Project
       ['follows', 20_000],
       ['is to be loaded', 1],
     ])('one that %s, and waits for the view that its rows are made with, says which', async (_, minEvents) => {
-      const projected = parcels()
+      const projected = its.parcels()
       const { People, Parcels } = projected
       const start = (): Promise<Projector> => its.start(projected, { rebuild: { minEvents } })
       const saying = (projector: Projector, is: (status: ProjectionStatus) => boolean): Promise<ProjectionStatus> =>

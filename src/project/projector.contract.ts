@@ -4,7 +4,13 @@ import { type AnyProjection, type App, app, BifoldError, events, projection } fr
 import { defaultTenant } from '../log/index.ts'
 import type { ProjectorLimits } from './limits.ts'
 import type { Projector } from './projector.ts'
-import { type ProjectorUnderTest, projectorUnderTest, statusWhere, until } from './projector-under-test.contract.ts'
+import {
+  docsOf,
+  type ProjectorUnderTest,
+  projectorUnderTest,
+  statusWhere,
+  until,
+} from './projector-under-test.contract.ts'
 import type { ProjectionStatus } from './status.ts'
 import { rowId, type View, type ViewStore } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
@@ -82,8 +88,7 @@ export function projectorContract(name: string, make: () => Promise<ProjectorUnd
         at = page.through
         if (page.atHead) break
       }
-      const found = await (await viewOf(projected)).load([...ids].map(key => ({ tenant: defaultTenant, key })))
-      return new Map(Array.from(found, ([id, { doc }]) => [id, doc]))
+      return docsOf(await (await viewOf(projected)).load([...ids].map(key => ({ tenant: defaultTenant, key }))))
     }
 
     /** The rows of every stream, by the plainest fold there can be. */

@@ -83,7 +83,7 @@ export interface SessionContext {
 }
 
 /** What a commit writes, and how far it moves the checkpoint. */
-type Changes = Pick<ViewCommit, 'to' | 'upserts' | 'deletes' | 'rollups' | 'parking' | 'past' | 'cursor'>
+type Changes = Pick<ViewCommit, 'to' | 'upserts' | 'deletes' | 'madeAt' | 'rollups' | 'parking' | 'past' | 'cursor'>
 
 const nothing = { upserts: [], deletes: [], rollups: [], past: [] } as const
 const never = Number.POSITIVE_INFINITY
@@ -192,7 +192,7 @@ export async function runSession(held: HeldShard, context: SessionContext): Prom
     await letters.carryOut(async ({ batch = nothing, parking }) => {
       const { upserts, deletes, rollups } = batch
       const past = countedLate(batch, committed.position)
-      write({ to: committed, upserts, deletes, rollups, past, parking })
+      write({ to: committed, upserts, deletes, madeAt: (begun?.to ?? cursor).position, rollups, past, parking })
       await writing
     })
   }
@@ -216,7 +216,7 @@ export async function runSession(held: HeldShard, context: SessionContext): Prom
       cache: { ...cache, begin },
       write: async (part, at) => {
         isPartly = true
-        write({ ...changesOf(part), to: committed, cursor: writeCursor(at) })
+        write({ ...changesOf(part), to: committed, madeAt: at.to.position, cursor: writeCursor(at) })
         await writing
       },
     })

@@ -4,9 +4,10 @@ import type { Slot } from './fold.ts'
 import type { Joined, JoinedRows } from './join.ts'
 import { passStages, type Staged, type StagesContext } from './pass-stages.ts'
 import { type Folded, type StandContext, standBeforeAll, standWhereStagesFail } from './stage-failures.ts'
-import { type RowKey, rowId } from './store.ts'
+import { type RowKey, rowId, type View } from './store.ts'
 
 export interface StageAllContext extends Omit<StandContext, 'before'> {
+  readonly view: Partial<Pick<View, 'mayBeAhead'>>
   readonly cache: { batch(): readonly Slot[] }
   readonly anew?: RowKey
   /** The slots as they were before the batch; absent where there are no stages. */
@@ -27,7 +28,7 @@ export interface StagedAll {
  * and its row is as of the position before, in all that it is made of: what it refers to included.
  */
 export async function stageAll(context: StageAllContext): Promise<StagedAll> {
-  const { folding, aside, routed, turns, join, cache, anew, from, to } = context
+  const { folding, view, aside, routed, turns, join, cache, anew, from, to } = context
   const left = new Set<Slot>()
   /** Of keys that fail in this batch, where they do. */
   let failedAt: ReadonlyMap<string, Position> = new Map()
@@ -36,7 +37,10 @@ export async function stageAll(context: StageAllContext): Promise<StagedAll> {
     slot.state != null && (failedAt.has(rowId(slot)) || (anew !== undefined && rowId(anew) === rowId(slot)))
   const changed = (): readonly Slot[] => {
     failedAt = new Map(aside.failures().map(failure => [rowId(failure), failure.position]))
-    const isChanged = (slot: Slot): boolean => slot.position > from || (join !== undefined && isOfRefs(slot))
+    const isChanged = (slot: Slot): boolean =>
+      slot.position > from ||
+      (join !== undefined && isOfRefs(slot)) ||
+      (view.mayBeAhead === true && failedAt.has(rowId(slot)))
     return cache.batch().filter(slot => !left.has(slot) && isChanged(slot))
   }
   const stages: StagesContext = {

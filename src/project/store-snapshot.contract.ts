@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { defaultTenant, origin } from '../log/index.ts'
 import { compareText } from './order.ts'
 import type { Snapshot, StoredRow, Upsert, View, ViewStore } from './store.ts'
-import { at, keysOf, oddStrings, things, upsert } from './things.contract.ts'
+import { at, gone, oddStrings, things, upsert } from './things.contract.ts'
 import { viewShapeOf } from './view-shape.ts'
 
 async function rowsOf({ pages }: Snapshot): Promise<StoredRow[]> {
@@ -43,7 +43,7 @@ export function snapshotContract(
       const [checkpoints, seen] = await view.snapshot(async snapshot => {
         const change = {
           upserts: [upsert('k2400', { size: -1 }, 2), upsert('k9999', {}, 2)],
-          deletes: keysOf(['k2300']),
+          deletes: gone(2, 'k2300'),
         }
         committed = view.commit({ shard: 0, epoch: 1, from: at(1), to: at(2), ...change })
         // One that has a single connection commits afterwards.

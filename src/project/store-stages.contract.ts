@@ -4,7 +4,7 @@ import { type AnyProjection, projection } from '../define/index.ts'
 import { defaultTenant, origin } from '../log/index.ts'
 import type { StoreUnderTest } from './store.contract.ts'
 import { rowId, type StoredRow, type Upsert, type View } from './store.ts'
-import { at, keysOf, newName, oddStrings, Things } from './things.contract.ts'
+import { at, gone, keysOf, newName, oddStrings, rowsIn, Things } from './things.contract.ts'
 import { viewShapeOf } from './view-shape.ts'
 
 const State = z.object({ text: z.string(), n: z.int() })
@@ -38,8 +38,8 @@ export function stagesContract(tested: () => StoreUnderTest): void {
       const rows = oddStrings.map((text, n) => made(`k${String(n).padStart(3, '0')}`, text, n))
       const commit = { shard: 0, epoch, deletes: [] }
       expect(await view.commit({ ...commit, from: origin, to: at(1), upserts: rows })).toBe('committed')
-      const loaded = await view.load([...rows, ...keysOf(['none'])])
-      expect(loaded).toEqual(new Map(rows.map(row => [rowId(row), { doc: row.doc, state: row.state }])))
+      const loaded = await rowsIn(view, [...rows, ...keysOf(['none'])])
+      expect(loaded).toEqual(new Map(rows.map(row => [rowId(row), { position: 1, doc: row.doc, state: row.state }])))
       expect((await view.get(rows)).value).toEqual(rows.map(({ doc }) => doc))
       const seen: StoredRow[] = []
       await view.snapshot(async ({ pages }) => {
@@ -54,9 +54,11 @@ export function stagesContract(tested: () => StoreUnderTest): void {
       const first = { shard: 0, epoch, from: origin, to: at(1), upserts: [made('a', 'x', 1), made('b', 'y', 1)] }
       await view.commit({ ...first, deletes: [] })
       const next = [made('a', 'x', 2, 2)]
-      await view.commit({ shard: 0, epoch, from: at(1), to: at(2), upserts: next, deletes: keysOf(['b']) })
-      expect(await view.load(keysOf(['a', 'b']))).toEqual(
-        new Map([[rowId({ tenant: defaultTenant, key: 'a' }), { doc: next[0]?.doc, state: next[0]?.state }]]),
+      await view.commit({ shard: 0, epoch, from: at(1), to: at(2), upserts: next, deletes: gone(2, 'b') })
+      expect(await rowsIn(view, keysOf(['a', 'b']))).toEqual(
+        new Map([
+          [rowId({ tenant: defaultTenant, key: 'a' }), { position: 2, doc: next[0]?.doc, state: next[0]?.state }],
+        ]),
       )
     })
 

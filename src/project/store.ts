@@ -1,4 +1,4 @@
-import type { AnyProjection, Column } from '../define/index.ts'
+import type { AnyProjection, Column, Position } from '../define/index.ts'
 import { type Anchor, origin } from '../log/index.ts'
 import type { DeadLetters, Letter, Parking, Skip, Standing } from './dead-letters.ts'
 import type { ActivateOptions, Activation, Dropping, Generation, LoadProgress } from './generations.ts'
@@ -118,6 +118,12 @@ export interface View extends JoinableView {
   /** How many shards its keys are divided into, by `shardOf`. */
   readonly shards: number
   /**
+   * Are its rows written before the checkpoint, and not with it? Then some may be of events behind it. Commits say of each
+   * deleted row that it is no more, whether there was one or not, and write the row of a key that stands still as it stands: what
+   * others wrote of it is older than that. Default false.
+   */
+  readonly mayBeAhead?: boolean
+  /**
    * Takes a shard, where nobody holds it, its lease has run out, or `owner` has it already: raises its epoch, so that every
    * commit under an older one is refused from now on, and gives `owner` the lease. `undefined`: another one holds it.
    * @throws `project/generation-dropped`
@@ -134,8 +140,8 @@ export interface View extends JoinableView {
   checkpoint(shard: number): Promise<Checkpoint>
   /** Where each shard stands, in their order, as one snapshot has it. */
   checkpoints(): Promise<readonly ShardCheckpoint[]>
-  /** Those rows that there are, by `rowId`. */
-  load(keys: readonly RowKey[]): Promise<ReadonlyMap<string, LoadedRow>>
+  /** Those rows that there are, by `rowId`; where rows may be ahead, also those that there were. */
+  load(keys: readonly RowKey[]): Promise<ReadonlyMap<string, LoadedRow | Tombstone>>
   /**
    * Moves the checkpoint and writes the rows, in one transaction in which the checkpoint goes first: where its epoch or
    * position is not the expected one, nothing is written and the answer is `fenced`. Where there is no room for its dead
@@ -209,7 +215,9 @@ export interface ViewCommit {
   readonly from: Anchor
   readonly to: Anchor
   readonly upserts: readonly Upsert[]
-  readonly deletes: readonly RowKey[]
+  readonly deletes: readonly DeletedRow[]
+  /** As of which position the rows are. Default: that of `to`. */
+  readonly madeAt?: Position
   /**
    * Runs in the same transaction once the checkpoint has been moved in it, with the store's own client; what it throws
    * undoes both. Only where the projection is written for this kind of store.
@@ -230,14 +238,26 @@ export interface ViewCommit {
 
 /** What folds and the stages after them go on from. */
 export interface LoadedRow {
+  /** Of the last event that is in it. Events of its key up to there are not folded into it once more. */
+  readonly position: number
   readonly doc: string
   /** The state, as JSON, where the shape has one of its own. */
   readonly state?: string
+  /** As of which position it is, where rows may be ahead of the checkpoint. */
+  readonly madeAt?: Position
 }
 
-export interface BulkLoad extends Omit<ViewCommit, 'upserts' | 'deletes' | 'rollups'> {
+/** Where there is no row any more: it was deleted by the event at `position`. */
+export interface Tombstone extends Omit<LoadedRow, 'doc' | 'state'> {
+  readonly doc: null
+  readonly state?: undefined
+}
+
+export interface BulkLoad extends Omit<ViewCommit, 'upserts' | 'deletes' | 'rollups' | 'madeAt'> {
   /** Rows that the view does not have, a bounded number at a time. Read once. */
   readonly pages: AsyncIterable<readonly Upsert[]>
+  /** Where rows may be ahead: rows that are no more, which an earlier load may have left; asked for once, after the last page. */
+  readonly deletes?: () => readonly DeletedRow[]
   /** What the rows add up to; asked for once, after the last page. */
   readonly rollups?: () => readonly RollupSum[]
   /** Lets others have their turn: called between pages by a store in which writing keeps nobody else out meanwhile. */
@@ -245,7 +265,7 @@ export interface BulkLoad extends Omit<ViewCommit, 'upserts' | 'deletes' | 'roll
 }
 
 export interface Upsert extends RowKey {
-  /** Of the last event that touched the row; 0: it stays what it is, since another view's row made this one new. */
+  /** Of the last event that is in the row. It stays what it is where another view's row made this one new. */
   readonly position: number
   readonly row: Readonly<Record<string, unknown>>
   /** `row` as JSON: what `load`, `get` and `list` answer, to the byte. */
@@ -254,6 +274,12 @@ export interface Upsert extends RowKey {
   readonly refs?: Readonly<Record<string, string | null>>
   /** The state that the row was made of, as JSON, where the shape has one of its own. */
   readonly state?: string
+}
+
+/** A row that is no more, whether there was one or not. */
+export interface DeletedRow extends RowKey {
+  /** Of the last event of its key. */
+  readonly position: number
 }
 
 export interface Read<T> {

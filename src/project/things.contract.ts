@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { events, type Projection, projection } from '../define/index.ts'
 import { type Anchor, defaultTenant, origin } from '../log/index.ts'
-import type { RowKey, Upsert } from './store.ts'
+import type { DeletedRow, LoadedRow, RowKey, Upsert, View } from './store.ts'
 
 export const Things = events('thing', { ThingHappened: z.object({}) })
 
@@ -87,3 +87,15 @@ export function upsert(key: string, row: Partial<Row> = {}, position = 1, tenant
 }
 
 export const keysOf = (keys: readonly string[], tenant = defaultTenant): RowKey[] => keys.map(key => ({ tenant, key }))
+
+/** The rows that there are among those that a view has loaded, as what is stored of them. */
+export async function rowsIn(view: Pick<View, 'load'>, keys: readonly RowKey[]): Promise<Map<string, LoadedRow>> {
+  const rows = new Map<string, LoadedRow>()
+  for (const [id, { madeAt: _, ...row }] of await view.load(keys)) {
+    if (row.doc !== null) rows.set(id, row)
+  }
+  return rows
+}
+
+export const gone = (position: number, ...keys: readonly string[]): DeletedRow[] =>
+  keysOf(keys).map(row => ({ ...row, position }))

@@ -32,7 +32,7 @@ export interface FoldLawsOptions {
 }
 
 /** Bytes and position of each row, by `rowId`. */
-type Rows = Map<string, RowKey & LoadedRow & { readonly position: number }>
+type Rows = Map<string, RowKey & LoadedRow>
 
 /** The sums of all rollups, over all shards. */
 type Sums = Map<string, RollupSum>
@@ -114,11 +114,7 @@ async function foldShard(
   const write = ({ upserts, rollups, setAside }: Pick<Batch, 'upserts' | 'rollups' | 'setAside'>): void => {
     const failed = setAside?.failures[0]
     if (failed !== undefined) throw failed.error
-    for (const { row: _, ...written } of upserts) {
-      // One that was made anew by another view's row keeps its position.
-      const position = written.position || (rows.get(rowId(written))?.position ?? 0)
-      rows.set(rowId(written), { ...written, position })
-    }
+    for (const { row: _, ...written } of upserts) rows.set(rowId(written), written)
     for (const sum of rollups) add(sums, sum)
   }
   let process = start()

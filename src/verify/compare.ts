@@ -10,9 +10,9 @@ export interface Difference {
   /** `missing`: only the log makes it. `extra`: only the store has it. `columns`: the row is right, its typed columns are not. */
   readonly kind: 'changed' | 'missing' | 'extra' | 'columns'
   /** As the store has it, with the columns that say something else than its document; or `refs.…` and `_shard`, which stand beside it. */
-  readonly stored?: LoadedRow & { readonly position: number; readonly differing: readonly string[] }
+  readonly stored?: LoadedRow & { readonly differing: readonly string[] }
   /** As the log makes it. */
-  readonly folded?: LoadedRow & { readonly position: number }
+  readonly folded?: LoadedRow
 }
 
 /** How the rows of a bucket differ from those that the log makes: to the byte, position included. In no order. */
@@ -42,13 +42,7 @@ export async function differencesOf(
   return found
 }
 
-function sideOf({
-  tenant: _,
-  key: __,
-  ahead: ___,
-  isAnyDoc: ____,
-  ...row
-}: FoldedRow): LoadedRow & { readonly position: number } {
+function sideOf({ tenant: _, key: __, ahead: ___, isAnyDoc: ____, ...row }: FoldedRow): LoadedRow {
   return row
 }
 

@@ -30,7 +30,7 @@ export async function ownViewOf(
 export async function skipsOf(
   { views }: Pick<Verifiable, 'views'>,
   projection: AnyProjection,
-  view: View | undefined,
+  view: Pick<View, 'letters'> | undefined,
   row: RowKey,
 ): Promise<readonly Skip[]> {
   if (view === undefined) return views.skips(projection.name, row)

@@ -3,7 +3,6 @@ import { bucketOf, type Pass } from './pass.ts'
 
 /** A row as the log makes it. */
 export interface FoldedRow extends RowKey, LoadedRow {
-  readonly position: number
   /** The other document that it may have, where a part of its shard's next move is made already. */
   readonly ahead?: string
   /** It stands still, made with rows of no one position: what its document should be does not follow from the log. */

@@ -13,7 +13,7 @@ export interface Sides {
 }
 
 export interface SidesContext extends FoldAsideContext {
-  readonly view: Pick<View, 'snapshot'>
+  readonly view: Pick<View, 'snapshot' | 'mayBeAhead'>
   readonly scale: Scale
   /** To where the log is folded for a snapshot. */
   readonly foldedTo: (snapshot: Pick<Snapshot, 'checkpoints' | 'parked' | 'skips'>) => Promise<FoldedTo>

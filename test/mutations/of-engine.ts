@@ -203,8 +203,9 @@ export const ofEngine: readonly Mutation[] = [
   {
     breaks: 'a key whose row cannot be made with one that changed is parked with the part that passes it',
     file: 'src/project/shard-session.ts',
-    text: 'write({ ...changesOf(part), to: committed, cursor: writeCursor(at) })',
-    replacement: 'write({ ...changesOf({ ...part, setAside: undefined! }), to: committed, cursor: writeCursor(at) })',
+    text: 'write({ ...changesOf(part), to: committed, madeAt: at.to.position, cursor: writeCursor(at) })',
+    replacement:
+      'write({ ...changesOf({ ...part, setAside: undefined! }), to: committed, madeAt: at.to.position, cursor: writeCursor(at) })',
     simulation: true,
     tests: [projectorTests],
   },

@@ -46,6 +46,7 @@ export function judgeDecisions(log: readonly RecordedEvent[]): readonly string[]
 export function judgeAnswers(
   answers: readonly Answered[],
   referencesOf: (view: string) => readonly Reference[],
+  mayBeAhead: (view: string) => boolean,
 ): readonly string[] {
   return answers.flatMap(answer => {
     const { view, asOf, after, stale, doc, reached } = answer
@@ -64,12 +65,13 @@ export function judgeAnswers(
         ? reference.statesUpTo(answer, asOf).flatMap(state => reference.rowsFrom(answer, state, 0))
         : reference.rowsFrom(answer, reference.stateAt(answer, asOf), asOf),
     )
+    const later = mayBeAhead(view) ? referencesOf(view).flatMap(reference => reference.rowsSince(answer, asOf)) : []
     // A row that it is made with may be parked, and stands still as well.
     const held = referencesOf(view).flatMap(reference => {
       const states = answer.parked ? reference.statesUpTo(answer, asOf) : [reference.stateAt(answer, asOf)]
       return states.flatMap(state => reference.rowsHeld(answer, state))
     })
-    return right.includes(doc) || (doc !== null && held.includes(doc))
+    return right.includes(doc) || later.includes(doc) || (doc !== null && held.includes(doc))
       ? []
       : [`${what}, is ${doc}, and should be ${[...new Set(right)].join(' or ')}`]
   })

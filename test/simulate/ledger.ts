@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type App, aggregate, app, events, projection, query, reject } from '../../src/index.ts'
+import { type AnyProjection, type App, aggregate, app, events, projection, query, reject } from '../../src/index.ts'
 
 /** The app that is simulated. Every event says which operation of a client it comes from. */
 
@@ -76,10 +76,15 @@ export const fragileName = 'dog'
 /** The key of a card: there is one for each word of a note. */
 export const cardOf = (word: string, note: string): string => `${word}-${note}`
 
+/** Views whose rows may be in a store without transactions. */
+export const mayBeApart: ReadonlySet<string> = new Set(['accounts', 'words', 'cards'])
+
 export interface LedgerOptions {
   /** Each makes other rows. Where there is one of `notes`, there is a view of whole notes, committed with the appends. */
   readonly versions: Readonly<Record<'accounts' | 'words' | 'owners' | 'cards', number>> & { readonly notes?: number }
   readonly shards: Readonly<Record<'accounts' | 'words' | 'owners' | 'cards', number>>
+  /** Are there sums over rows? A store without transactions has none. */
+  readonly hasSums: boolean
   /** Does the fold of this word fail at the moment? */
   readonly isBroken: (word: string) => boolean
 }
@@ -88,37 +93,48 @@ export interface LedgerOptions {
  * Views of all kinds: a row for each stream, several rows for one event, rows that go and come again, seldom ones, and rows
  * that are made with these, or cannot be made with some.
  */
-export function ledger({ versions, shards, isBroken }: LedgerOptions): App {
-  const Accounts = projection('accounts', {
-    from: [AccountEvents],
-    version: versions.accounts,
-    shards: shards.accounts,
-    state: z.object({ owner: z.string(), balance: z.int(), trail: z.int() }),
-    on: {
-      Opened: (row, event) => ({ owner: event.data.owner, balance: 0, trail: trailOf(row, event, versions.accounts) }),
-      Moved: (row, event) =>
-        row && { ...row, balance: row.balance + event.data.amount, trail: trailOf(row, event, versions.accounts) },
-      Closed: () => null,
-    },
-    rollups: { perOwner: { by: row => row.owner, sum: row => ({ accounts: 1, balance: row.balance }) } },
-    indexes: [['owner', 'balance']],
-  })
-  const Words = projection('words', {
-    from: [NoteEvents],
-    version: versions.words,
-    shards: shards.words,
-    state: z.object({ times: z.int(), trail: z.int() }),
-    key: { Noted: event => event.data.words, Unnoted: event => event.data.words },
-    on: {
-      Noted: (row, event, word) => {
-        if (isBroken(word)) throw new Error('broken')
-        return { times: (row?.times ?? 0) + 1, trail: trailOf(row, event, versions.words) }
+export function ledger({ versions, shards, hasSums, isBroken }: LedgerOptions): App {
+  const summed = <P extends AnyProjection>(made: P): P => (hasSums ? made : { ...made, rollups: {} })
+  const Accounts = summed(
+    projection('accounts', {
+      from: [AccountEvents],
+      version: versions.accounts,
+      shards: shards.accounts,
+      state: z.object({ owner: z.string(), balance: z.int(), trail: z.int() }),
+      on: {
+        Opened: (row, event) => ({
+          owner: event.data.owner,
+          balance: 0,
+          trail: trailOf(row, event, versions.accounts),
+        }),
+        Moved: (row, event) =>
+          row && { ...row, balance: row.balance + event.data.amount, trail: trailOf(row, event, versions.accounts) },
+        Closed: () => null,
       },
-      Unnoted: (row, event) =>
-        row === null || row.times === 1 ? null : { times: row.times - 1, trail: trailOf(row, event, versions.words) },
-    },
-    rollups: { perTimes: { by: row => (row.times > 3 ? null : `${row.times}`), sum: row => ({ trails: row.trail }) } },
-  })
+      rollups: { perOwner: { by: row => row.owner, sum: row => ({ accounts: 1, balance: row.balance }) } },
+      indexes: [['owner', 'balance']],
+    }),
+  )
+  const Words = summed(
+    projection('words', {
+      from: [NoteEvents],
+      version: versions.words,
+      shards: shards.words,
+      state: z.object({ times: z.int(), trail: z.int() }),
+      key: { Noted: event => event.data.words, Unnoted: event => event.data.words },
+      on: {
+        Noted: (row, event, word) => {
+          if (isBroken(word)) throw new Error('broken')
+          return { times: (row?.times ?? 0) + 1, trail: trailOf(row, event, versions.words) }
+        },
+        Unnoted: (row, event) =>
+          row === null || row.times === 1 ? null : { times: row.times - 1, trail: trailOf(row, event, versions.words) },
+      },
+      rollups: {
+        perTimes: { by: row => (row.times > 3 ? null : `${row.times}`), sum: row => ({ trails: row.trail }) },
+      },
+    }),
+  )
   const Owners = projection('owners', {
     from: [AccountEvents, NoteEvents, OwnerEvents],
     version: versions.owners,
@@ -138,41 +154,43 @@ export function ledger({ versions, shards, isBroken }: LedgerOptions): App {
       Left: () => null,
     },
   })
-  const Cards = projection('cards', {
-    from: [NoteEvents],
-    version: versions.cards,
-    shards: shards.cards,
-    state: z.object({ times: z.int(), trail: z.int() }),
-    key: {
-      Noted: ({ data, streamId }) => data.words.map(word => cardOf(word, streamId)),
-      Unnoted: ({ data, streamId }) => data.words.map(word => cardOf(word, streamId)),
-    },
-    on: {
-      Noted: (row, event, key) => {
-        if (isFragile(key) && isBroken(fragileWord)) throw new Error('broken')
-        return { times: (row?.times ?? 0) + 1, trail: trailOf(row, event, versions.cards) }
+  const Cards = summed(
+    projection('cards', {
+      from: [NoteEvents],
+      version: versions.cards,
+      shards: shards.cards,
+      state: z.object({ times: z.int(), trail: z.int() }),
+      key: {
+        Noted: ({ data, streamId }) => data.words.map(word => cardOf(word, streamId)),
+        Unnoted: ({ data, streamId }) => data.words.map(word => cardOf(word, streamId)),
       },
-      Unnoted: (row, event) =>
-        row?.times ? { times: row.times - 1, trail: trailOf(row, event, versions.cards) } : null,
-    },
-    refs: {
-      owner: { to: Owners, key: ({ times }) => `o-${times % 2}` },
-      // Of some the same as the owner, of others nobody.
-      heir: { to: Owners, key: ({ times }) => (times > 2 ? null : `o-${times % 3}`) },
-    },
-    row: z.object({ times: z.int(), trail: z.int(), owner: z.string(), heir: z.string().nullable() }),
-    present: ({ times, trail }, { owner, heir }) => {
-      if (owner?.name === fragileName && isBroken(fragileWord)) throw new Error('broken')
-      return {
-        times,
-        trail,
-        owner: owner === null ? '' : `${owner.name} ${owner.trail}`,
-        heir: heir && `${heir.name} ${heir.trail}`,
-      }
-    },
-    rollups: { perOwner: { by: row => row.owner || null, sum: row => ({ cards: 1, times: row.times }) } },
-    indexes: [['owner']],
-  })
+      on: {
+        Noted: (row, event, key) => {
+          if (isFragile(key) && isBroken(fragileWord)) throw new Error('broken')
+          return { times: (row?.times ?? 0) + 1, trail: trailOf(row, event, versions.cards) }
+        },
+        Unnoted: (row, event) =>
+          row?.times ? { times: row.times - 1, trail: trailOf(row, event, versions.cards) } : null,
+      },
+      refs: {
+        owner: { to: Owners, key: ({ times }) => `o-${times % 2}` },
+        // Of some the same as the owner, of others nobody.
+        heir: { to: Owners, key: ({ times }) => (times > 2 ? null : `o-${times % 3}`) },
+      },
+      row: z.object({ times: z.int(), trail: z.int(), owner: z.string(), heir: z.string().nullable() }),
+      present: ({ times, trail }, { owner, heir }) => {
+        if (owner?.name === fragileName && isBroken(fragileWord)) throw new Error('broken')
+        return {
+          times,
+          trail,
+          owner: owner === null ? '' : `${owner.name} ${owner.trail}`,
+          heir: heir && `${heir.name} ${heir.trail}`,
+        }
+      },
+      rollups: { perOwner: { by: row => row.owner || null, sum: row => ({ cards: 1, times: row.times }) } },
+      indexes: [['owner']],
+    }),
+  )
   const notesVersion = versions.notes ?? 1
   const Notes = projection('notes', {
     from: [NoteEvents],

@@ -24,8 +24,8 @@ export interface Machine {
   hint(label: string, wake: () => void): void
   /** Sends a request, which arrives after `delayMs` and is carried out by `effect`; answers with what that answers. */
   send<T>(label: string, delayMs: number, effect: () => Promise<T>): Promise<T>
-  /** Lets a request be carried out once more, some time, whatever has become of it. */
-  again(label: string, effect: () => Promise<unknown>): void
+  /** Lets a request be carried out once more, some time, whatever has become of it. @param withinMs default: `slowMs` */
+  again(label: string, effect: () => Promise<unknown>, withinMs?: number): void
   /** As `send`, over a connection that fails at times. `gone` makes the error of that. */
   call<T>(
     label: string,
@@ -105,8 +105,8 @@ export function makeMachine({ name, scheduler, faults, wire, onCrash }: MachineO
   }
 
   /** What is between a process and a port has sent a request twice. */
-  const again: Machine['again'] = (label, effect) => {
-    arrive(random() * faults().slowMs, `${label} again`, () => {
+  const again: Machine['again'] = (label, effect, withinMs = faults().slowMs) => {
+    arrive(random() * withinMs, `${label} again`, () => {
       effect().catch(() => undefined)
     })
   }

@@ -16,6 +16,8 @@ const mayMeet = new Set([
   'project/request-pending',
   'project/no-generation',
   'run/closed',
+  // Emptying a view whose rows are apart.
+  'project/needs-transactions',
 ])
 
 /** Retries, skips, pauses, resumes, resets, rebuilds, swaps and drops, now and then: whatever an operator may do to a running system. */

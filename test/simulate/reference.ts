@@ -26,6 +26,8 @@ export interface Reference {
   rowOf(key: RowKey, state: string, position: number): string
   /** All rows that are made of a state as of `position` and later ones; those of no state are no row. */
   rowsFrom(key: RowKey, state: string | null, position: number): readonly (string | null)[]
+  /** All rows that there were as of `position` and later. */
+  rowsSince(key: RowKey, position: number): readonly (string | null)[]
   /** All rows that are made of a state with rows of which one may stand still at any position: none where that cannot be. */
   rowsHeld(key: RowKey, state: string | null): readonly string[]
   /** The changes of rows that a state refers to. */
@@ -92,6 +94,11 @@ export function makeReference(
       if (key === null) return []
       return rows.positionsOf({ tenant, key }).map(position => ({ ref, tenant, key, position }))
     })
+  const rowsFrom: Reference['rowsFrom'] = (key, state, position) => {
+    if (state === null) return [null]
+    const later = changesOf(key, state).filter(change => change.position > position)
+    return [position, ...later.map(change => change.position)].map(one => rowOf(key, state, one))
+  }
   return {
     head: log.length,
     states: asOf => {
@@ -112,10 +119,10 @@ export function makeReference(
         .map(({ doc }) => doc),
     ],
     rowOf,
-    rowsFrom: (key, state, position) => {
-      if (state === null) return [null]
-      const later = changesOf(key, state).filter(change => change.position > position)
-      return [position, ...later.map(change => change.position)].map(one => rowOf(key, state, one))
+    rowsFrom,
+    rowsSince: (key, position) => {
+      const later = statesOf(key).filter(state => state.position > position)
+      return [at(key, position), ...later].flatMap(({ doc }) => rowsFrom(key, doc, position))
     },
     rowsHeld,
     changesOf,

@@ -5,7 +5,6 @@ import type { RunOptions } from '../../src/run/index.ts'
 import type { Place } from './client.ts'
 import type { Faults } from './faults.ts'
 import { type FaultyLog, faultyLog } from './faulty-log.ts'
-import { faultyStore } from './faulty-store.ts'
 import { type Machine, makeMachine, type Wire } from './machine.ts'
 import type { Operation } from './operations.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -18,7 +17,8 @@ export interface ServerOptions {
   /** The release that is deployed. */
   readonly app: () => App
   readonly log: LogStorage
-  readonly store: ViewStore
+  /** The store of views as a process reaches it. */
+  readonly views: (machine: Machine) => ViewStore
   readonly limits: () => Omit<RunOptions, 'on' | 'runtime' | 'roles'>
   /** Called in a process that has started. */
   readonly begin: (machine: Machine, system: System) => Place
@@ -52,7 +52,7 @@ interface Life {
 }
 
 export function startServer(options: ServerOptions): Server {
-  const { name, scheduler, wire, faults, app, store, begin, ended, wrong } = options
+  const { name, scheduler, wire, faults, app, views, begin, ended, wrong } = options
   const { random } = scheduler
   let lives = 0
   let life = start()
@@ -80,7 +80,7 @@ export function startServer(options: ServerOptions): Server {
   }
   async function boot(started: Life): Promise<void> {
     const { machine, log, app } = started
-    const on = { log, views: faultyStore(store, machine), oneDatabase: true, close: async () => undefined }
+    const on = { log, views: views(machine), oneDatabase: true, close: async () => undefined }
     try {
       const limits = options.limits()
       started.isSmall = limits.projections?.maxShards !== Number.POSITIVE_INFINITY

@@ -1,12 +1,14 @@
 import type { AnyProjection, App, RecordedEvent, System } from '../../src/index.ts'
 import { createLog, memoryLogStorage, origin, type Runtime } from '../../src/log/index.ts'
-import type { Letter, ViewStore } from '../../src/project/index.ts'
-import { memoryViewStore } from '../../src/stores/memory/index.ts'
+import { type Letter, type RowStore, rowsApart, type ViewStore } from '../../src/project/index.ts'
+import { memoryRowStore, memoryViewStore } from '../../src/stores/memory/index.ts'
 import { type Answered, ask, type Desk, follow, type Place, write } from './client.ts'
 import { drawFaults, eventMs, type Faults, noFaults } from './faults.ts'
+import { faultyRows } from './faulty-rows.ts'
+import { faultyStore } from './faulty-store.ts'
 import { judgeAnswers, judgeDecisions, judgeLog } from './judge.ts'
 import { type Captured, judgeView } from './judge-view.ts'
-import { fragileWord } from './ledger.ts'
+import { fragileWord, mayBeApart } from './ledger.ts'
 import { drawLimits } from './limits.ts'
 import { epochMs } from './machine.ts'
 import { drawOperation, type Operation } from './operations.ts'
@@ -56,7 +58,8 @@ export async function simulate(
   const broken = new Set<string>()
   // Not drawn: what happens under the other seeds is to stay as it was before there was such a view.
   const isAlong = seed % 3 === 0
-  const releases = drawReleases(random, word => broken.has(word), isAlong)
+  const isApart = seed % 5 === 0
+  const releases = drawReleases(random, word => broken.has(word), isAlong, isApart)
   let deployed = 0
 
   const outside: Runtime = {
@@ -88,7 +91,10 @@ export async function simulate(
       return outcome
     },
   }
-  const stored = lookInto({ ...past, store: views }, releases)
+  const rows = memoryRowStore()
+  const withRows = (of: ViewStore, at: RowStore): ViewStore =>
+    isApart ? rowsApart(of, at, { isApart: ({ name }) => mayBeApart.has(name) }) : of
+  const stored = lookInto({ ...past, store: withRows(views, rows) }, releases)
 
   const count = 30 + Math.floor(random() * 90)
   const operations: Operation[] = []
@@ -133,7 +139,11 @@ export async function simulate(
       faults: () => faults,
       app: () => releases[deployed]!,
       log,
-      store,
+      views: machine =>
+        withRows(
+          faultyStore(store, machine),
+          faultyRows(rows, machine, () => faults),
+        ),
       limits: () => drawLimits(random, faults !== noFaults),
       begin,
       ended: underWay => {
@@ -219,7 +229,11 @@ export async function simulate(
   for (const { projections } of releases) for (const projection of projections) references.of(projection, [])
   if (isAtRest) captured.push(...(await stored.capture('at rest', true)))
   for (const one of captured) wrong.push(...judgeView(one, references.of(one.definition, one.skips)))
-  wrong.push(...judgeLog(events, operations), ...judgeDecisions(events), ...judgeAnswers(answers, references.all))
+  wrong.push(
+    ...judgeLog(events, operations),
+    ...judgeDecisions(events),
+    ...judgeAnswers(answers, references.all, view => isApart && mayBeApart.has(view)),
+  )
   return {
     seed,
     wrong,

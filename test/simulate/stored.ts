@@ -81,7 +81,11 @@ export function lookInto({ store, lostUpTo }: Pick<Past, 'store' | 'lostUpTo'>, 
             sums: (await all(sums)).flat(),
           }))
           const waiting = await Promise.all(found.parked.map(key => view.letters.positions(key, 0, 1000)))
-          captured.push({ ...found, waiting, definition, generation, exactFrom, when, isAtRest: isAtRest && active })
+          captured.push({
+            ...{ ...found, waiting, definition, generation, exactFrom, when },
+            mayBeAhead: view.mayBeAhead === true,
+            isAtRest: isAtRest && active,
+          })
         }
       }
       return captured

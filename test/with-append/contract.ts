@@ -389,7 +389,7 @@ export function withAppendContract(name: string, open: () => Promise<Place>): vo
       })
       const sumOf = async ({ load }: Pick<View, 'load'>): Promise<number> => {
         const doc = (await load([key])).get(rowId(key))?.doc
-        return doc === undefined ? 0 : (JSON.parse(doc) as { readonly sum: number }).sum
+        return doc == null ? 0 : (JSON.parse(doc) as { readonly sum: number }).sum
       }
       /** As a retry of dead letters does: the checkpoint stays. */
       const addOne = async () => {

@@ -58,7 +58,10 @@ export function changesOf({ past, pastFrom, checkpoints }: Joinable, { after, th
   return { asOf: lowestOf(checkpoints()), changed, pastFrom, ...(held.length > 0 && { heldAt: lowestOf(held) }) }
 }
 
-export function dependentsOf({ rows, shards }: Joinable, query: DependentsQuery): readonly Dependent[] {
+export function dependentsOf(
+  { rows, shards }: Pick<Joinable, 'rows' | 'shards'>,
+  query: DependentsQuery,
+): readonly Dependent[] {
   const { shard, ref, keys, after, limit } = query
   return keys
     .flatMap((wanted, of) =>

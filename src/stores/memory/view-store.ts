@@ -21,6 +21,7 @@ import { type Appendable, viewInAppend } from './in-append.ts'
 import { isOfShape } from './is-of-shape.ts'
 import { type MemoryLeases, memoryLeases } from './leases.ts'
 import { listeners } from './listeners.ts'
+import { loadedFrom } from './loaded-from.ts'
 import { inPages, pagesOf } from './pages.ts'
 import { asOf, changesOf, dependentsOf, type Joinable, keepPast, prunePast } from './referred.ts'
 import { memorySums } from './rollups.ts'
@@ -253,10 +254,7 @@ function makeGeneration(
     const stays = cursor ?? (position === at.position ? at.cursor : undefined)
     put(shard, { epoch, position, fingerprint, ...(stays !== undefined && { cursor: stays }) })
     for (const row of deletes) rows.delete(rowId(row))
-    for (const row of upserts) {
-      const stays = row.position === 0 ? rows.get(rowId(row))?.position : undefined
-      rows.set(rowId(row), stays === undefined ? row : { ...row, position: stays })
-    }
+    for (const row of upserts) rows.set(rowId(row), row)
     sums.add(shard, rollups)
     keepPast(joinable, commit)
     moved()
@@ -392,8 +390,4 @@ function makeGeneration(
     },
   }
   return kept
-}
-
-function loadedFrom({ doc, state }: Upsert): LoadedRow {
-  return state === undefined ? { doc } : { doc, state }
 }

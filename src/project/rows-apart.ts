@@ -1,0 +1,121 @@
+import { type AnyProjection, BifoldError } from '../define/index.ts'
+import type { RowStore, Rows } from './row-store.ts'
+import type { Upsert, View, ViewCommit, ViewShape, ViewStore } from './store.ts'
+import { lowestOf } from './store.ts'
+
+export interface RowsApartOptions {
+  /** Whose rows are apart; those of all others stay with the checkpoints. Default: of every projection. */
+  readonly isApart?: (projection: AnyProjection) => boolean
+}
+
+/**
+ * Keeps the rows of views in a database without transactions, and all else of them in one that has some: generations,
+ * checkpoints, leases and dead letters. Rows are written first, each on condition that what is stored is not newer, and then
+ * the checkpoint moves, under its fence. So rows may be ahead of their checkpoint, and never behind it.
+ *
+ * @param store keeps everything but the rows. Closing what this answers closes both.
+ * @throws on opening a view that needs its rows in the transaction of the checkpoint: `project/needs-transactions`.
+ */
+export function rowsApart(
+  store: ViewStore,
+  rows: RowStore,
+  { isApart = () => true }: RowsApartOptions = {},
+): ViewStore {
+  const apart = async (shape: ViewShape, view: View): Promise<View> =>
+    isApart(shape.projection) ? viewApart(view, await rows.open(shape, view.generation)) : view
+  const check = (shape: ViewShape): void => {
+    const purpose = isApart(shape.projection) ? inTransaction(shape) : undefined
+    if (purpose !== undefined) throw needsTransactions(shape.projection.name, rows.kind, purpose)
+  }
+  /** Drops rows of generations that are not there any more: whoever dropped one has died in between. */
+  const sweep = async (projection: string): Promise<void> => {
+    const found = await rows.generations(projection)
+    if (found.length === 0) return
+    const kept = new Set((await store.generations(projection)).map(({ generation }) => generation))
+    for (const generation of found) if (!kept.has(generation)) await rows.drop(projection, generation)
+  }
+  return {
+    ...store,
+    open: async (shape, generation) => {
+      check(shape)
+      const view = await store.open(shape, generation)
+      await sweep(shape.projection.name)
+      return apart(shape, view)
+    },
+    find: async (shape, generation) => apart(shape, await store.find(shape, generation)),
+    rebuild: async (shape, newest) => {
+      check(shape)
+      return apart(shape, await store.rebuild(shape, newest))
+    },
+    drop: async (projection, generation) => {
+      const outcome = await store.drop(projection, generation)
+      if (outcome === 'dropped' || outcome === 'unknown') await sweep(projection)
+      return outcome
+    },
+    reset: async (projection, generation) => {
+      const isHere = (await rows.generations(projection)).includes(generation)
+      if (isHere) throw needsTransactions(projection, rows.kind, 'emptying a generation; rebuild it instead')
+      return store.reset(projection, generation)
+    },
+    close: async () => {
+      await rows.close()
+      await store.close()
+    },
+  }
+}
+
+/** What a view does in the transaction that moves its checkpoint; `undefined` where that is nothing but writing rows. */
+function inTransaction({ projection, past }: ViewShape): string | undefined {
+  const { batch, commit, rollups } = projection
+  if (batch !== undefined) return 'a projection by batches'
+  if (commit === 'with-append') return 'committing with the append'
+  if (past === true) return 'keeping what rows were for the views that refer to them'
+  return Object.keys(rollups).length > 0 ? 'a rollup' : undefined
+}
+
+function needsTransactions(projection: string, store: string, purpose: string): BifoldError {
+  return new BifoldError('project/needs-transactions', { projection, store, purpose })
+}
+
+function viewApart(view: View, rows: Rows): View {
+  const { inAppend: _, native: __, ...base } = view
+  const isHeld = async ({ shard, epoch, from }: Pick<ViewCommit, 'shard' | 'epoch' | 'from'>): Promise<boolean> => {
+    const at = await base.checkpoint(shard)
+    return at.epoch === epoch && at.position === from.position && at.fingerprint === from.fingerprint
+  }
+  return {
+    ...base,
+    mayBeAhead: true,
+    load: rows.load,
+    commit: async ({ upserts, deletes, ...commit }) => {
+      // That saves work, and protects nothing: the version of each row does, and then the commit.
+      if (!(await isHeld(commit))) return 'fenced'
+      const { epoch, to, madeAt = to.position } = commit
+      if (upserts.length > 0 || deletes.length > 0) await rows.write({ epoch, madeAt }, upserts, deletes)
+      return base.commit({ ...commit, upserts: [], deletes: [] })
+    },
+    bulkLoad: async ({ pages, deletes, ...load }) => {
+      if (!(await isHeld(load))) return 'fenced'
+      const version = { epoch: load.epoch, madeAt: load.to.position }
+      for await (const page of pages) {
+        await rows.write(version, page, [])
+        await load.rest?.()
+      }
+      const deleted = deletes?.() ?? []
+      if (deleted.length > 0) await rows.write(version, [], deleted)
+      return base.bulkLoad({ ...load, pages: none() })
+    },
+    get: async keys => {
+      const read = await base.get(keys)
+      return { ...read, value: await rows.get(keys) }
+    },
+    list: async scan => {
+      const asOf = lowestOf(await base.checkpoints())
+      return { asOf, value: await rows.list(scan) }
+    },
+    snapshot: read => base.snapshot(snapshot => read({ ...snapshot, pages: rows.pages() })),
+    dependents: rows.dependents,
+  }
+}
+
+async function* none(): AsyncGenerator<readonly Upsert[]> {}

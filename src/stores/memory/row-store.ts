@@ -1,0 +1,84 @@
+import {
+  type DeletedRow,
+  type LoadedRow,
+  type RowStore,
+  type Rows,
+  type RowVersion,
+  rowId,
+  type Tombstone,
+  type Upsert,
+  type ViewShape,
+} from '../../project/index.ts'
+import { loadedFrom } from './loaded-from.ts'
+import { pagesOf } from './pages.ts'
+import { dependentsOf } from './referred.ts'
+import { scanned } from './scan.ts'
+
+/** Keeps rows in this process's memory, as a database without transactions does: the readable specification of a `RowStore`. */
+export function memoryRowStore(): RowStore {
+  const kept = new Map<string, Map<number, Rows>>()
+  const of = (projection: string): Map<number, Rows> => {
+    const own = kept.get(projection) ?? new Map<number, Rows>()
+    kept.set(projection, own)
+    return own
+  }
+  return {
+    kind: 'memory',
+    open: async (shape, generation) => {
+      const own = of(shape.projection.name)
+      const found = own.get(generation) ?? makeRows(shape)
+      own.set(generation, found)
+      return found
+    },
+    generations: async projection => [...of(projection).keys()],
+    drop: async (projection, generation) => {
+      of(projection).delete(generation)
+    },
+    close: async () => undefined,
+  }
+}
+
+/** What is stored under a key. */
+type Stored = RowVersion & ({ readonly upsert: Upsert } | { readonly tombstone: DeletedRow })
+
+function makeRows({ projection: { shards }, columns }: ViewShape): Rows {
+  const stored = new Map<string, Stored>()
+  const all = (): readonly Upsert[] => [...stored.values()].flatMap(one => ('upsert' in one ? [one.upsert] : []))
+  const rows = (): ReadonlyMap<string, Upsert> => new Map(all().map(row => [rowId(row), row]))
+  const put = (one: Stored): void => {
+    const id = rowId('upsert' in one ? one.upsert : one.tombstone)
+    const there = stored.get(id)
+    if (there === undefined || !isNewer(there, one)) stored.set(id, one)
+  }
+  return {
+    load: async keys =>
+      new Map(
+        keys.map(rowId).flatMap(id => {
+          const one = stored.get(id)
+          return one === undefined ? [] : [[id, loaded(one)] as const]
+        }),
+      ),
+    write: async (version, upserts, deletes) => {
+      for (const upsert of upserts) put({ ...version, upsert })
+      for (const tombstone of deletes) put({ ...version, tombstone })
+    },
+    get: async keys => {
+      const found = rows()
+      return keys.map(key => found.get(rowId(key))?.doc ?? null)
+    },
+    list: async scan => scanned(all(), columns, scan),
+    dependents: async query => dependentsOf({ rows: rows(), shards }, query),
+    pages: () => pagesOf(all(), columns),
+  }
+}
+
+function loaded(one: Stored): LoadedRow | Tombstone {
+  const { madeAt } = one
+  return 'upsert' in one
+    ? { ...loadedFrom(one.upsert), madeAt }
+    : { position: one.tombstone.position, doc: null, madeAt }
+}
+
+function isNewer(one: RowVersion, other: RowVersion): boolean {
+  return one.epoch > other.epoch || (one.epoch === other.epoch && one.madeAt > other.madeAt)
+}
