@@ -31,7 +31,7 @@ export interface CarryContext extends Omit<ProjectionContext, 'view' | 'shape' |
  * being built beside it, and the one that served before.
  */
 export async function carryGenerations(context: CarryContext): Promise<CarriedProjection> {
-  const { store, watch, watches } = context
+  const { store, watch, watches, leases } = context
   const { shape } = watch
   const running = new Map<number, RunningProjection & { readonly served: AbortController }>()
   let stopped = false
@@ -65,9 +65,18 @@ export async function carryGenerations(context: CarryContext): Promise<CarriedPr
   const stopAll = async (): Promise<void> => {
     await Promise.all(Array.from(running.values(), projection => projection.stop()))
   }
+  /** Who drops what nobody follows has not known of this process before it has beaten: what is gone by then is made anew. */
+  const makeAnew = async (): Promise<void> => {
+    await leases.beaten()
+    if (stopped || (await watch.look()).known.length > 0) return
+    await store.open(shape)
+    await watch.look()
+  }
   const first = watch.seen()
   try {
     await carry(first)
+    // What fails then is left to the next start, as what is dropped by hand is.
+    makeAnew().catch(() => undefined)
   } catch (error) {
     await stopAll()
     throw error

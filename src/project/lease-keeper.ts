@@ -33,6 +33,8 @@ export interface LeaseKeeper {
    * @param failure what stops the shard just now: others are told with each beat.
    */
   seat(view: View, shard: number, failure?: () => Failure | undefined): Seat
+  /** Resolves once others know of all seats that there are now, or when it is stopped. */
+  beaten(): Promise<void>
   /** Ends the membership, after all seats were closed. */
   stop(): Promise<void>
 }
@@ -105,6 +107,8 @@ export function keepLeases({ store, runtime, limits, onWarning }: LeaseContext):
   /** Why beats fail, but for outages; and how often they have in a row. */
   let failure: Failure | undefined
   let cancelNext = (): void => undefined
+  /** Those who wait for the next beat to be answered. */
+  let waiting: (() => void)[] = []
 
   function next(delayMs: number): void {
     cancelNext()
@@ -140,12 +144,16 @@ export function keepLeases({ store, runtime, limits, onWarning }: LeaseContext):
     const views = new Map(Array.from(places.values(), ({ view }) => [generationId(view), carried(view)]))
     const bound = Number.isFinite(maxShards) ? { maxShards } : {}
     const failures = failuresOf(places.values())
+    const told = waiting
+    waiting = []
     try {
       const holdings = await store.beat({ owner, leaseMs, ...bound, views: [...views.values()], failures })
       blocks.renewed()
       failure = undefined
+      for (const tell of told) tell()
       carryOut(holdings, place => changes.get(shardId(place.ref)) === place.changes && place.changes % 2 === 0)
     } catch (error) {
+      waiting.push(...told)
       // The store is asked again. What is held meanwhile is held under an epoch, not by this.
       if (!isOutage(error)) refused(error)
     }
@@ -295,12 +303,17 @@ export function keepLeases({ store, runtime, limits, onWarning }: LeaseContext):
         },
       }
     },
+    beaten: () =>
+      new Promise(resolve => {
+        waiting.push(resolve)
+      }),
     stop: async () => {
       isStopped = true
       cancelNext()
       unhear()
       // A beat that came after it would make this process a member again.
       await beating
+      for (const tell of waiting) tell()
       await store.leave(owner).catch(() => undefined)
     },
   }

@@ -5,6 +5,7 @@ import { defaultTenant } from '../log/index.ts'
 import type { Projector, ProjectorOptions, ProjectorSettings } from './projector.ts'
 import { type ProjectorUnderTest, projectorUnderTest, statusWhere } from './projector-under-test.contract.ts'
 import type { ProjectionStatus } from './status.ts'
+import type { ViewStore } from './store.ts'
 import { viewShapeOf } from './view-shape.ts'
 
 const Steps = events('step', { Stepped: z.object({ by: z.int() }) })
@@ -82,6 +83,29 @@ export function projectorGenerationsContract(name: string, make: () => Promise<P
       expect(older.generations[0]?.state).toBe('live')
       const [before1, after2] = await Promise.all([sumIn(stepped(name, 1)), sumIn(stepped(name, 2, { shards: 3 }))])
       expect(after2).toBe(2 * before1)
+    })
+
+    test('one that is dropped before others know that it is followed again is made anew', async () => {
+      const name = newName()
+      await append(1, 2)
+      const { store } = its.tested
+      await store.open(viewShapeOf(stepped(name, 1)))
+      const { generation } = await store.open(viewShapeOf(stepped(name, 2)))
+      await store.activate(name, generation)
+      let isGone = false
+      const late: ViewStore = {
+        ...store,
+        beat: async beat => {
+          if (!isGone) expect(await its.tested.other.drop(name, 1)).toBe('dropped')
+          isGone = true
+          return store.beat(beat)
+        },
+      }
+      const projector = await start(stepped(name, 1), {}, late)
+      const isBuilt = ({ generations }: ProjectionStatus) =>
+        generations.some(one => one.generation === 3 && one.behind === 0)
+      await statusWhere(projector, isBuilt)
+      expect(await sumIn(stepped(name, 1))).toBeGreaterThan(0)
     })
 
     test('one that was swapped away from by hand does not come back by itself', async () => {
