@@ -1,11 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { typesOf } from '../define/app.ts'
-import { event, events, type RecordedEvent } from '../define/index.ts'
+import { commandIdsContract } from './command-ids.contract.ts'
 import { createLog, type LogOptions } from './create-log.ts'
 import { makeIds } from './ids.ts'
-import { type AppendRequest, type EventLog, origin } from './log.ts'
-import { contracts, Notes, Orders, place1, placed, stream } from './orders.contract.ts'
+import { type EventLog, origin } from './log.ts'
+import { appended, contracts, everything, Notes, Orders, place1, placed, stream } from './orders.contract.ts'
 import { participantsContract } from './participants.contract.ts'
 import { readingContract } from './reading.contract.ts'
 import { systemRuntime } from './runtime.ts'
@@ -30,20 +29,6 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
       const log = await createLog(place.storage(), { eventTypes: typesOf(contracts), ...options })
       logs.push(log)
       return log
-    }
-    const appended = async (log: EventLog, request: AppendRequest): Promise<readonly RecordedEvent[]> => {
-      const outcome = await log.append(request)
-      if (outcome.kind !== 'appended') throw new Error(`expected it to be appended, and it was: ${outcome.kind}`)
-      return outcome.events
-    }
-    const everything = async (log: EventLog): Promise<readonly RecordedEvent[]> => {
-      const all: RecordedEvent[] = []
-      for (let from = origin; ; ) {
-        const page = await log.read(from)
-        all.push(...page.events)
-        if (page.atHead) return all
-        from = page.through
-      }
     }
 
     beforeAll(async () => {
@@ -218,165 +203,7 @@ export function logContract(name: string, open: () => Promise<LogPlace>): void {
       })
     })
 
-    describe('what is written', () => {
-      test('comes out as it went in, to the byte, handed over or read', async () => {
-        const [writer, reader] = [await openLog(), await openLog()]
-        const data = {
-          z: 1,
-          a: [1e21, 1e-7, -1.5, Number.MAX_SAFE_INTEGER, null, true],
-          '10': 'digits first',
-          text: 'line\nbreak, tab\t, quote ", backslash \\, \\u0000 spelled out, é, 漢, 🜁, \u2028, \u007f',
-          empty: { '': [] },
-        }
-        const written = await appended(writer, {
-          stream: { tenant: 'ten ant', category: 'order', id: 'ä/"q"\\{},\u2028 NULL' },
-          expected: 0,
-          events: [Orders.OrderPaid(data), Orders.OrderPaid('just text'), Orders.OrderPaid(null)],
-          metadata: { correlationId: 'c', actor: 'Zoë', traceparent: '00-1-2-01' },
-        })
-        const read = await everything(reader)
-        expect(JSON.stringify(read)).toBe(JSON.stringify(written))
-        expect(JSON.stringify(read[0]?.data)).toBe(JSON.stringify(data))
-        expect(read[0]?.tags).toEqual(['paid', 'a "quoted" \\ {tag}, NULL', 'é'])
-        expect(read[0]?.metadata).toEqual({ correlationId: 'c', actor: 'Zoë', traceparent: '00-1-2-01' })
-        expect(read[0]?.recordedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
-        expect(read[0]?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-      })
-
-      test('cannot be changed by whoever reads it', async () => {
-        const log = await openLog()
-        const [paid] = await appended(log, {
-          stream: stream('a'),
-          expected: 0,
-          events: [Orders.OrderPaid({ deep: [{ x: 1 }] })],
-        })
-        const { deep } = paid!.data as { deep: [object] }
-        expect(() => Object.assign(deep[0], { x: 2 })).toThrow()
-      })
-
-      test('carries times that never go back', async () => {
-        const [one, two] = [await openLog(), await openLog()]
-        for (let i = 0; i < 20; i++) await (i % 2 ? one : two).append(place1('a'))
-        const times = (await everything(one)).map(e => e.recordedAt)
-        expect(times).toEqual([...times].sort())
-      })
-
-      test('is brought to the newest schema version on every way out', async () => {
-        const old = events('order', { OrderPlaced: z.object({ name: z.string() }) })
-        const writer = await openLog({ eventTypes: typesOf([old]) })
-        const command = { name: 'order/Place', id: 'c1', hash: 'h' }
-        await appended(writer, { stream: stream('a'), expected: 0, events: [old.OrderPlaced({ name: 'x' })], command })
-        const newer = events('order', {
-          OrderPlaced: event(z.object({ text: z.string(), lines: z.int() }), {
-            schemaVersion: 3,
-            upcast: { 1: ({ name: text }) => ({ text }), 2: data => ({ ...data, lines: 0 }) },
-          }),
-        })
-        const reader = await openLog({ eventTypes: typesOf([newer]) })
-        const expected = { schemaVersion: 1, data: { text: 'x', lines: 0 } }
-        expect((await reader.readStream(stream('a')))[0]).toMatchObject(expected)
-        expect((await reader.read(origin)).events[0]).toMatchObject(expected)
-        expect((await reader.outcomeOf('default', command))?.events[0]).toMatchObject(expected)
-        await appended(reader, {
-          stream: stream('a'),
-          expected: 1,
-          events: [newer.OrderPlaced({ text: 'y', lines: 1 })],
-        })
-        await expect(writer.readStream(stream('a'))).rejects.toMatchObject({
-          code: 'log/undecodable-event',
-          data: { position: 2 },
-        })
-      })
-
-      test('of a type that the app does not know stops only who reads it', async () => {
-        const log = await openLog()
-        await log.append(place1('a'))
-        await log.append({ stream: { ...stream('n'), category: 'note' }, expected: 0, events: [Notes.NoteTaken(1)] })
-        await log.append(place1('b'))
-        const other = await openLog({ eventTypes: typesOf([Orders]) })
-        const page = await other.read(origin)
-        expect(page.events.map(e => e.position)).toEqual([1])
-        expect(page.through.position).toBe(1)
-        await expect(other.read(page.through)).rejects.toMatchObject({ code: 'log/unknown-event-type' })
-        const filtered = await other.read(origin, { types: ['OrderPlaced'] })
-        expect(filtered.events.map(e => e.position)).toEqual([1, 3])
-      })
-    })
-
-    describe('a command id', () => {
-      const command = { name: 'order/Place', id: 'c-1', hash: 'h1' }
-      const request: AppendRequest = { stream: stream('a'), expected: 0, events: [placed('1'), placed('2')], command }
-
-      test('is carried out once, with the same outcome ever after', async () => {
-        const log = await openLog()
-        await log.append(place1('before'))
-        const first = await appended(log, request)
-        expect(first[0]?.metadata.commandId).toBe('c-1')
-        await log.append({ stream: stream('a'), expected: 2, events: [placed('3')] })
-        const other = await openLog()
-        for (const again of [log, other]) {
-          const outcome = await again.append({ ...request, expected: 'any' })
-          expect(outcome).toMatchObject({
-            kind: 'repeated',
-            outcome: { hash: 'h1', version: 2, head: { position: 3, fingerprint: first[1]?.id.slice(-12) } },
-          })
-          expect(outcome.kind === 'repeated' && outcome.outcome.events).toEqual(first)
-        }
-        expect((await other.outcomeOf('default', command))?.events).toEqual(first)
-        expect(await log.versionOf(stream('a'))).toBe(3)
-      })
-
-      test('is carried out once when it comes twice in one batch', async () => {
-        const log = await openLog()
-        const outcomes = await Promise.all([
-          log.append({ ...request, expected: 1 }),
-          log.append(request),
-          log.append({ ...request, expected: 'any' }),
-          log.append({ ...request, stream: stream('b') }),
-        ])
-        expect(outcomes.map(o => o.kind)).toEqual(['conflict', 'appended', 'repeated', 'repeated'])
-        expect((await log.head()).position).toBe(2)
-      })
-
-      test('is another one under another tenant or name', async () => {
-        const log = await openLog()
-        await appended(log, request)
-        await appended(log, { ...request, expected: 'any', command: { ...command, name: 'order/Pay' } })
-        await appended(log, { ...request, stream: { ...stream('a'), tenant: 'other' } })
-      })
-
-      test('that met a conflict is still free', async () => {
-        const log = await openLog()
-        expect((await log.append({ ...request, expected: 5 })).kind).toBe('conflict')
-        expect(await log.outcomeOf('default', command)).toBeUndefined()
-        await appended(log, request)
-      })
-
-      test('is remembered where nothing was to be done', async () => {
-        const log = await openLog()
-        await appended(log, place1('a'))
-        const nothing: AppendRequest = { stream: stream('a'), expected: 1, events: [], command }
-        expect(await log.append(nothing)).toMatchObject({ kind: 'appended', events: [], version: 1 })
-        await log.append(place1('a'))
-        const head = { position: 1 }
-        expect(await log.append(nothing)).toMatchObject({ kind: 'repeated', outcome: { events: [], version: 1, head } })
-        expect(await log.append({ ...nothing, command: { ...command, id: 'c-2' } })).toEqual({
-          kind: 'conflict',
-          version: 2,
-        })
-      })
-
-      test('that changed nothing is judged by what another process appended meanwhile', async () => {
-        const [one, two] = [await openLog(), await openLog()]
-        const nothing = (expected: number): AppendRequest => ({ stream: stream('a'), expected, events: [], command })
-        await appended(two, place1('a'))
-        expect(await one.append(nothing(0))).toEqual({ kind: 'conflict', version: 1 })
-        await appended(one, { ...place1('a'), expected: 1 })
-        await appended(two, { ...place1('a'), expected: 2 })
-        expect(await one.append(nothing(2))).toEqual({ kind: 'conflict', version: 3 })
-        expect(await one.outcomeOf('default', command)).toBeUndefined()
-      })
-    })
+    commandIdsContract(openLog)
 
     describe('what is refused', () => {
       test('is refused alone, and leaves no gap', async () => {

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { type AnyEvents, event, events } from '../define/index.ts'
-import type { AppendRequest, StreamKey } from './log.ts'
+import { type AnyEvents, event, events, type RecordedEvent } from '../define/index.ts'
+import { type AppendRequest, type EventLog, origin, type StreamKey } from './log.ts'
 
-/** What the contract of the log appends. */
+/** What the contract of the log appends, and how it looks what became of it. */
 
 export const Orders = events('order', {
   OrderPlaced: z.object({ text: z.string() }),
@@ -21,3 +21,19 @@ export const place1 = (id: string, text = id): AppendRequest => ({
   expected: 'any',
   events: [placed(text)],
 })
+
+export async function appended(log: EventLog, request: AppendRequest): Promise<readonly RecordedEvent[]> {
+  const outcome = await log.append(request)
+  if (outcome.kind !== 'appended') throw new Error(`expected it to be appended, and it was: ${outcome.kind}`)
+  return outcome.events
+}
+
+export async function everything(log: EventLog): Promise<readonly RecordedEvent[]> {
+  const all: RecordedEvent[] = []
+  for (let from = origin; ; ) {
+    const page = await log.read(from)
+    all.push(...page.events)
+    if (page.atHead) return all
+    from = page.through
+  }
+}

@@ -1,11 +1,99 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { typesOf } from '../define/app.ts'
+import { event, events } from '../define/index.ts'
 import type { LogOptions } from './create-log.ts'
 import { keyHash } from './key-hash.ts'
 import { type EventLog, origin } from './log.ts'
-import { Orders, place1, placed, stream } from './orders.contract.ts'
+import { appended, everything, Notes, Orders, place1, placed, stream } from './orders.contract.ts'
 
 /** What every log must do for those who read it. `openLog` opens one more on the place of the test. */
 export function readingContract(openLog: (options?: Partial<LogOptions>) => Promise<EventLog>): void {
+  describe('what is written', () => {
+    test('comes out as it went in, to the byte, handed over or read', async () => {
+      const [writer, reader] = [await openLog(), await openLog()]
+      const data = {
+        z: 1,
+        a: [1e21, 1e-7, -1.5, Number.MAX_SAFE_INTEGER, null, true],
+        '10': 'digits first',
+        text: 'line\nbreak, tab\t, quote ", backslash \\, \\u0000 spelled out, é, 漢, 🜁, \u2028, \u007f',
+        empty: { '': [] },
+      }
+      const written = await appended(writer, {
+        stream: { tenant: 'ten ant', category: 'order', id: 'ä/"q"\\{},\u2028 NULL' },
+        expected: 0,
+        events: [Orders.OrderPaid(data), Orders.OrderPaid('just text'), Orders.OrderPaid(null)],
+        metadata: { correlationId: 'c', actor: 'Zoë', traceparent: '00-1-2-01' },
+      })
+      const read = await everything(reader)
+      expect(JSON.stringify(read)).toBe(JSON.stringify(written))
+      expect(JSON.stringify(read[0]?.data)).toBe(JSON.stringify(data))
+      expect(read[0]?.tags).toEqual(['paid', 'a "quoted" \\ {tag}, NULL', 'é'])
+      expect(read[0]?.metadata).toEqual({ correlationId: 'c', actor: 'Zoë', traceparent: '00-1-2-01' })
+      expect(read[0]?.recordedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+      expect(read[0]?.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    })
+
+    test('cannot be changed by whoever reads it', async () => {
+      const log = await openLog()
+      const [paid] = await appended(log, {
+        stream: stream('a'),
+        expected: 0,
+        events: [Orders.OrderPaid({ deep: [{ x: 1 }] })],
+      })
+      const { deep } = paid!.data as { deep: [object] }
+      expect(() => Object.assign(deep[0], { x: 2 })).toThrow()
+    })
+
+    test('carries times that never go back', async () => {
+      const [one, two] = [await openLog(), await openLog()]
+      for (let i = 0; i < 20; i++) await (i % 2 ? one : two).append(place1('a'))
+      const times = (await everything(one)).map(e => e.recordedAt)
+      expect(times).toEqual([...times].sort())
+    })
+
+    test('is brought to the newest schema version on every way out', async () => {
+      const old = events('order', { OrderPlaced: z.object({ name: z.string() }) })
+      const writer = await openLog({ eventTypes: typesOf([old]) })
+      const command = { name: 'order/Place', id: 'c1', hash: 'h' }
+      await appended(writer, { stream: stream('a'), expected: 0, events: [old.OrderPlaced({ name: 'x' })], command })
+      const newer = events('order', {
+        OrderPlaced: event(z.object({ text: z.string(), lines: z.int() }), {
+          schemaVersion: 3,
+          upcast: { 1: ({ name: text }) => ({ text }), 2: data => ({ ...data, lines: 0 }) },
+        }),
+      })
+      const reader = await openLog({ eventTypes: typesOf([newer]) })
+      const expected = { schemaVersion: 1, data: { text: 'x', lines: 0 } }
+      expect((await reader.readStream(stream('a')))[0]).toMatchObject(expected)
+      expect((await reader.read(origin)).events[0]).toMatchObject(expected)
+      expect((await reader.outcomeOf('default', command))?.events[0]).toMatchObject(expected)
+      await appended(reader, {
+        stream: stream('a'),
+        expected: 1,
+        events: [newer.OrderPlaced({ text: 'y', lines: 1 })],
+      })
+      await expect(writer.readStream(stream('a'))).rejects.toMatchObject({
+        code: 'log/undecodable-event',
+        data: { position: 2 },
+      })
+    })
+
+    test('of a type that the app does not know stops only who reads it', async () => {
+      const log = await openLog()
+      await log.append(place1('a'))
+      await log.append({ stream: { ...stream('n'), category: 'note' }, expected: 0, events: [Notes.NoteTaken(1)] })
+      await log.append(place1('b'))
+      const other = await openLog({ eventTypes: typesOf([Orders]) })
+      const page = await other.read(origin)
+      expect(page.events.map(e => e.position)).toEqual([1])
+      expect(page.through.position).toBe(1)
+      await expect(other.read(page.through)).rejects.toMatchObject({ code: 'log/unknown-event-type' })
+      const filtered = await other.read(origin, { types: ['OrderPlaced'] })
+      expect(filtered.events.map(e => e.position)).toEqual([1, 3])
+    })
+  })
+
   describe('reading', () => {
     test('goes page by page, and knows the head', async () => {
       const log = await openLog()
