@@ -1,4 +1,5 @@
 export type { Difference } from './compare.ts'
+export type { GroupSums, PlannedGroup, PlannedRollups } from './compare-groups.ts'
 export type { SumDifference, SumSide } from './compare-sums.ts'
 export type { Estimate } from './estimate.ts'
 export {

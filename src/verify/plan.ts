@@ -11,7 +11,8 @@ import {
   type ViewShape,
   viewShapeOf,
 } from '../project/index.ts'
-import { type Estimate, makeEstimate } from './estimate.ts'
+import { compareGroups, type PlannedRollups } from './compare-groups.ts'
+import { type Estimate, type Estimating, makeEstimate } from './estimate.ts'
 import { type Change, changesOf } from './explain.ts'
 import { compareKeys } from './fold-in-passes.ts'
 import { leftOf } from './left-of.ts'
@@ -22,7 +23,7 @@ import { keepFirst, makeTurns } from './turns.ts'
 import type { Verifiable } from './verifiable.ts'
 
 export interface PlanOptions {
-  /** Rows that are given of those that would change; all are counted. Default 20. */
+  /** Rows, and groups of rollups, that are given of those that would change; all are counted. Default 20. */
   readonly maxSamples?: number
   /**
    * Memory for the rows of both, as they are and as they would be. Where they are more, a part of them is looked at after the
@@ -74,6 +75,11 @@ export interface Plan {
     /** Of another type, or newly or no longer nullable. */
     readonly changed: readonly string[]
   }
+  /**
+   * How the sums over its rows would change: those of the rollups that both have. They are compared as of a snapshot that is
+   * later than `asOf`, or of several where they are many.
+   */
+  readonly rollups: PlannedRollups
   readonly takes: Estimate
 }
 
@@ -89,12 +95,13 @@ export interface PlannedRow extends RowKey {
 
 /**
  * What would become of a view if `projection` were deployed as it is defined now? Folds the log aside to where the
- * generation stands that serves, and compares. It reads, makes nothing, and stops nothing.
+ * generation stands that serves, and compares its rows, and the sums of its rollups. It reads, makes nothing, and stops
+ * nothing.
  *
  * @param on a running system, or a log and a store of views.
- * @throws `verify/too-large` where one of 4096 parts of the rows alone is more than `maxBytes` · `log/rewound` where the view
- * was made from another history · `project/fold-failed`, `project/invalid-row` or `project/invalid-key` where the definition
- * fails on an event of a key that is not parked as it is.
+ * @throws `verify/too-large` where one of 4096 parts of the rows alone is more than `maxBytes`, or one of the groups of rollups
+ * more than half of it · `log/rewound` where the view was made from another history · `project/fold-failed`,
+ * `project/invalid-row` or `project/invalid-key` where the definition fails on an event of a key that is not parked as it is.
  */
 export async function plan(on: Verifiable, projection: AnyProjection, options: PlanOptions = {}): Promise<Plan> {
   mustFold(projection, 'planned')
@@ -123,9 +130,11 @@ export async function plan(on: Verifiable, projection: AnyProjection, options: P
       }
     },
   }
-  const { asOf, rows, samples, estimate } = await compare(context, maxSamples, standing)
-  // Each pass reads the log anew, and folds a part of it.
+  const estimate = makeEstimate(shape)
+  const { asOf, rows, samples } = await compare(context, maxSamples, standing, estimate)
+  // Each pass reads the log anew, and folds a part of it. Those for the sums, which come after, are none of building.
   const foldedMs = effort.readMs / effort.passes + effort.foldMs
+  const rollups = await compareGroups(context, serving?.sums ?? {}, maxSamples, estimate.addSum)
   return {
     projection: projection.name,
     version: projection.version,
@@ -134,6 +143,7 @@ export async function plan(on: Verifiable, projection: AnyProjection, options: P
     ...{ asOf, rows, samples },
     parkedKeys: standing.count(),
     columns: columnChanges(serving?.columns ?? [], shape.columns),
+    rollups,
     takes: estimate.of({ events: Math.max(...asOf.map(({ position }) => position)), foldedMs }),
   }
 }
@@ -172,17 +182,13 @@ function noneAtHead(log: Verifiable['log']): Pick<View, 'snapshot'> {
   }
 }
 
-interface Compared extends Pick<Plan, 'asOf' | 'rows' | 'samples'> {
-  readonly estimate: ReturnType<typeof makeEstimate>
-}
-
 async function compare(
   context: SidesContext,
   maxSamples: number,
   standing: ReturnType<typeof keepStanding>,
-): Promise<Compared> {
+  estimate: Estimating,
+): Promise<Pick<Plan, 'asOf' | 'rows' | 'samples'>> {
   const turns = makeTurns(context.runtime)
-  const estimate = makeEstimate(context.shape)
   const counts = { before: 0, after: 0, same: 0, changed: 0, added: 0, removed: 0 }
   const differing = keepFirst<Differing>(maxSamples, compareKeys)
   let asOf: Plan['asOf'] | undefined
@@ -215,7 +221,7 @@ async function compare(
     }
   }
   const samples = differing.all().map(one => plannedRow(one, read(one.before), read(one.after)))
-  return { asOf: asOf ?? [], rows: counts, samples, estimate }
+  return { asOf: asOf ?? [], rows: counts, samples }
 }
 
 interface Differing extends RowKey {

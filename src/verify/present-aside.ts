@@ -53,11 +53,14 @@ export async function presentAside(
 
   /** `undefined`: it cannot be made, which was told. */
   const made = (row: FoldedRow): string | undefined => {
+    const { tenant, key, position } = row
     try {
-      return docOf(row, stages, rowOf)
+      const doc = docOf(row, stages, rowOf)
+      // A row that a rollup cannot take is none that could be made, and is told as such.
+      if (context.onKeyFailure !== undefined) stages.contributions?.(decodeRow(doc), () => lastOf(tenant, position))
+      return doc
     } catch (error) {
       if (context.onKeyFailure === undefined) throw error
-      const { tenant, key, position } = row
       context.onKeyFailure({ tenant, key, position, event: lastOf(tenant, position), error: error as BifoldError })
       rows.delete(row)
       return undefined

@@ -94,9 +94,17 @@ test('what is wrong each time, and right when it is looked at again, is told wit
   expect(snapshots).toBe(9)
 })
 
-test('a plan for a view far larger than the bound counts all rows, and holds no more', async () => {
+test('a plan for a view far larger than the bound counts all rows and all groups, and holds no more', async () => {
   const on = await lost()
-  const { rows, samples } = await plan(on, PerThing, { maxBytes, batchEvents, maxSamples: 2 })
-  expect(rows).toMatchObject({ before: 0, after: things / 4, added: things / 4, same: 0 })
+  const { rows, samples, rollups } = await plan(on, PerThing, { maxBytes, batchEvents, maxSamples: 2 })
+  const counts = { before: 0, after: things / 4, added: things / 4, same: 0 }
+  expect(rows).toMatchObject(counts)
   expect(samples.map(({ key }) => key)).toEqual(['t-0', 't-100'])
+  expect(rollups.groups).toMatchObject(counts)
+  expect(rollups.samples).toEqual(
+    [0, 100].map(size => ({
+      ...{ rollup: 'perSize', tenant: defaultTenant, group: `size ${size}`, kind: 'added' },
+      ...{ before: null, after: { size: String(size) } },
+    })),
+  )
 })
