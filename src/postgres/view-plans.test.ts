@@ -9,6 +9,7 @@ import { openPostgres, postgresViewStore } from './index.ts'
 import { commitVerb } from './view-commit.ts'
 import { tableNameOf } from './view-names.ts'
 import { getStatement, getValues, listQuery } from './view-read.ts'
+import { dependentsQuery } from './view-referred.ts'
 
 const Things = events('thing', { Happened: z.object({}) })
 const Ranked = projection('ranked', {
@@ -98,5 +99,26 @@ describePostgres('the plans of statements on views', () => {
     const planned = await planOf(erase.statement.text, erase.values)
     expect(planned).toContain(`Index Scan using ${table}_pkey`)
     for (const plan of [...kept, planned]) expect(plan).not.toContain(`Seq Scan on ${table}`)
+  })
+
+  test('of very many dependents those behind one are found without going through the others', async () => {
+    const Referring = { ...Ranked, name: 'referring' }
+    const view = await postgresViewStore(database).open({
+      ...{ ...viewShapeOf(Referring), refs: [{ name: 'owner', to: 'owners 1' }] },
+    })
+    const { epoch } = await view.claim(0)
+    const refs = { owner: 'one' }
+    const upserts = Array.from({ length: 5000 }, (_, n): Upsert => ({ ...first, key: `k${10_000 + n}`, refs }))
+    const to = { position: 1, fingerprint: 'ffffffffffff' }
+    await view.commit({ shard: 0, epoch, from: origin, to, upserts, deletes: [] })
+    const names = { ...{ projection: 'referring', generation: 1 }, table: tableNameOf('referring', 1) }
+    for (const more of [['one'], ['one', 'other']]) {
+      const keys = more.map(key => ({ tenant: 'default', key }))
+      const query = { shard: 0, ref: 'owner', keys, after: 'k13999', limit: 100 }
+      const { statement, values } = dependentsQuery(names, query)
+      const plan = await planOf(statement.text, values)
+      expect(plan).toMatch(/Index Cond: .*_ref_owner = .*_shard = .*_key > /)
+      expect(plan).not.toMatch(/Filter|Seq Scan on referring/)
+    }
   })
 })

@@ -163,6 +163,7 @@ interface DependentsRow {
   readonly found: string
 }
 
+/** The bound of each key's dependents is one of the index: a filter would go through all those before it, for each part anew. */
 export function dependentsQuery({ table }: ViewName, query: DependentsQuery): Asked {
   const { shard, ref, keys, after, limit } = query
   const tenants = keys.map(({ tenant }) => tenant)
@@ -177,7 +178,7 @@ select coalesce(json_agg(json_build_array(number, _key) order by number, _key), 
       lateral (
         select _key from ${inViews(table)} row
          where row._tenant = k._tenant and row.${quoteName(refColumnOf(ref))} = k._key and row._shard = $4::integer
-           and (k.number > 1 or $5::text is null or row._key > $5::text)
+           and row._key > case when k.number = 1 then coalesce($5::text, '') else '' end
          order by _key limit $6::integer
       ) own
      order by k.number, own._key
