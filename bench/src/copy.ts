@@ -29,15 +29,30 @@ export function makeRows(streamOf: (n: number) => number) {
       const stream = streamOf(position)
       const version = (versions.get(stream) ?? 0) + 1
       versions.set(stream, version)
-      const data = JSON.stringify(depositOf(position))
       const id = idOf(position)
-      events.push(
-        `${position}\tdefault\taccount\t${accountOf(stream)}\t${version}\tDeposited\t1\t${id}\t{}\t${data}\t{}\t${recordedAt}\t${keyHash('default', accountOf(stream)) | 0}\n`,
-      )
+      const streamId = accountOf(stream)
+      const event = { category: 'account', streamId, version, type: 'Deposited', data: depositOf(position) }
+      events.push(eventRow(position, event, recordedAt))
       commands.push(`default\tappend\t${id}\t${hash}\t${version}\t${position}\t${position}\t${recordedAt}\n`)
     }
     return { count, events: events.join(''), commands: commands.join('') }
   }
+}
+
+/** An event of the tenant `default`, with nothing in it that COPY would have to escape. */
+export interface CopiedEvent {
+  readonly category: string
+  readonly streamId: string
+  readonly version: number
+  readonly type: string
+  readonly data: object
+}
+
+function eventRow(position: number, event: CopiedEvent, recordedAt: string): string {
+  const { category, streamId, version, type, data } = event
+  const stream = `${category}\t${streamId}\t${version}`
+  const hash = keyHash('default', streamId) | 0
+  return `${position}\tdefault\t${stream}\t${type}\t1\t${idOf(position)}\t{}\t${JSON.stringify(data)}\t{}\t${recordedAt}\t${hash}\n`
 }
 
 /** Uniform over `streams` streams, the first of each in the first `streams` events. */
@@ -67,13 +82,14 @@ async function copyInto(client: Client, statement: string, text: string): Promis
   await pipeline([Buffer.from(text)], stream)
 }
 
+const chunkEvents = 10_000
+
 /**
  * Appends events to an otherwise idle log as fast as it goes: `count` of them in one commit, which wakes whoever waits.
  * The first event of each of `streams` streams comes in the first `streams` events.
  */
 export function makeFiller(client: Client, streams: number): (count: number) => Promise<void> {
   const rowsFrom = makeRows(uniform(streams))
-  const chunkEvents = 10_000
   let head = 0
   return async count => {
     const from = head
@@ -82,10 +98,31 @@ export function makeFiller(client: Client, streams: number): (count: number) => 
         yield Buffer.from(rowsFrom(first, Math.min(chunkEvents, from + count - first + 1)).events)
       }
     }
-    await client.query('begin')
-    await pipeline(texts, client.query(copyFrom(intoEvents)))
     head += count
-    await client.query("select pg_notify('bifold_log', $1)", [String(head)])
-    await client.query('commit')
+    await appendTexts(client, texts(), () => head)
   }
+}
+
+/** Fills an empty log with these events, in one commit. Answers how many they are. */
+export async function fillWith(client: Client, events: Iterable<CopiedEvent>): Promise<number> {
+  const recordedAt = new Date().toISOString()
+  let head = 0
+  function* texts(): Generator<Buffer> {
+    const rows: string[] = []
+    for (const event of events) {
+      rows.push(eventRow(++head, event, recordedAt))
+      if (rows.length === chunkEvents) yield Buffer.from(rows.splice(0).join(''))
+    }
+    yield Buffer.from(rows.join(''))
+  }
+  await appendTexts(client, texts(), () => head)
+  return head
+}
+
+/** One commit, which wakes whoever waits for what is up to `head` then. */
+async function appendTexts(client: Client, texts: Iterable<Buffer>, head: () => number): Promise<void> {
+  await client.query('begin')
+  await pipeline(texts, client.query(copyFrom(intoEvents)))
+  await client.query("select pg_notify('bifold_log', $1)", [String(head())])
+  await client.query('commit')
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { run, type System } from 'bifold'
 import { tokenOf } from 'bifold/log'
 import { postgres } from 'bifold/postgres'
@@ -9,10 +8,10 @@ import { makeFiller } from './copy.ts'
 import { makeDatabase } from './database.ts'
 import { type Figure, figureOf, percentile } from './figure.ts'
 import { AccountEvents, accountOf, accountsApp, depositOf, scattered } from './ledger.ts'
+import { paced, perSecond } from './paced.ts'
 import { reached } from './views.ts'
 
 const rows = 10_000
-const perSecond = 200
 const shares = [
   [0.5, 'p50'],
   [0.95, 'p95'],
@@ -134,24 +133,4 @@ async function notified(url: string, samples: number): Promise<readonly number[]
     await reading
     await reader.end()
   }
-}
-
-/** Takes a sample every 1/`perSecond` of a second, whether or not the last one is there, and drops the first `warmUp`. */
-export async function paced(
-  samples: number,
-  warmUp: number,
-  sample: (n: number) => Promise<number>,
-): Promise<readonly number[]> {
-  const begin = performance.now()
-  const taken: Promise<number>[] = []
-  for (let n = 0; n < samples; n++) {
-    const dueMs = begin + (n / perSecond) * 1000
-    // Timers are coarse, to a millisecond: what is overdue goes at once.
-    const waitMs = dueMs - performance.now()
-    if (waitMs > 0) await sleep(waitMs)
-    const one = sample(n)
-    one.catch(() => undefined)
-    taken.push(one)
-  }
-  return (await Promise.all(taken)).slice(warmUp)
 }

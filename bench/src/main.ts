@@ -12,6 +12,7 @@ import { optionsFrom } from './options.ts'
 import { processes } from './processes.ts'
 import { reads } from './reads.ts'
 import { rebuild } from './rebuild.ts'
+import { rename } from './rename.ts'
 import { snapshots } from './snapshots.ts'
 import { stages } from './stages.ts'
 import { verifying } from './verify.ts'
@@ -29,6 +30,7 @@ const benches: ReadonlyMap<string, Bench> = new Map([
   ['processes', processes],
   ['fail-over', failOver],
   ['rebuild', rebuild],
+  ['rename', rename],
   ['checkpoints', checkpoints],
   ['verify', verifying],
 ])

@@ -6,7 +6,6 @@ import { startChild } from './children.ts'
 import { makeFiller } from './copy.ts'
 import { type BenchDatabase, makeDatabase, openLog } from './database.ts'
 import { type Figure, figureOf, median, percentile } from './figure.ts'
-import { paced } from './lag.ts'
 import {
   AccountEvents,
   accountOf,
@@ -17,6 +16,7 @@ import {
   joinedApp,
   scattered,
 } from './ledger.ts'
+import { paced } from './paced.ts'
 import { carryOn, reached, readAndParse, rebuilt } from './views.ts'
 
 const rows = 100_000
