@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AnyProjection, isError, type System } from '../../src/index.ts'
+import type { Generation } from '../../src/project/index.ts'
 import { openDepot } from './open-depot.ts'
 import { depot } from './parcels.ts'
 
@@ -8,6 +9,8 @@ export interface Operator {
   readonly actions: Readonly<Record<string, () => Promise<void>>>
   /** Every key that was seen to stand still, and the event at which it did. */
   readonly parked: readonly ParkedAt[]
+  /** A sentence for each swap after which a view stood behind where it had stood. */
+  readonly violations: readonly string[]
   /** Puts everything back to work, and goes. */
   rest(): Promise<void>
 }
@@ -46,6 +49,17 @@ export async function startOperator(url: string, random: () => number): Promise<
     const all = await system.views.generations(projection.name)
     return (pick(all.filter(({ active }) => !active)) ?? pick(all)).generation
   }
+  /** Nobody resets a view meanwhile, and what serves is never behind what has served. */
+  const swap = async (projection: AnyProjection): Promise<void> => {
+    const { name } = projection
+    const served = positionsOf((await system.views.generations(name)).find(({ active }) => active))
+    const generation = await another(system, projection)
+    await system.swap(projection, generation)
+    const serves = positionsOf((await system.views.generations(name)).find(one => one.generation === generation))
+    const [highest, lowest] = [Math.max(0, ...served), Math.min(...serves)]
+    if (lowest < highest) violations.push(`${name} ${generation} came to serve at ${lowest}, after ${highest}`)
+  }
+  const violations: string[] = []
   const parked: ParkedAt[] = []
   const lookAtParked = async (projection: AnyProjection) => {
     const found = await system.deadLetters.list({ projection })
@@ -54,9 +68,10 @@ export async function startOperator(url: string, random: () => number): Promise<
   }
   return {
     parked,
+    violations,
     actions: {
       'rebuild a view': () => tried(projection => system.rebuild(projection)),
-      'swap a view': () => tried(async projection => system.swap(projection, await another(system, projection))),
+      'swap a view': () => tried(swap),
       'drop a generation': () => tried(async projection => system.drop(projection, await another(system, projection))),
       'reset a view': () => tried(projection => system.reset(projection)),
       'retry what is parked': () =>
@@ -84,6 +99,11 @@ export async function startOperator(url: string, random: () => number): Promise<
       await system.close()
     },
   }
+}
+
+/** Where the shards of a generation stand; nowhere, where it is gone. */
+function positionsOf(generation: Generation | undefined): readonly number[] {
+  return (generation?.checkpoints ?? []).map(({ position }) => position)
 }
 
 /** A process that was stopped in the midst of a transaction holds what is to be dropped. Two that wait for each other are a mistake. */

@@ -131,7 +131,7 @@ async function tortureOn(
   return {
     done,
     acknowledged: heard.length,
-    violations: [...failures, ...broken, ...(await judge(url, heard, operator.parked))],
+    violations: [...failures, ...broken, ...operator.violations, ...(await judge(url, heard, operator.parked))],
   }
 }
 
