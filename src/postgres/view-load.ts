@@ -1,4 +1,4 @@
-import type { BulkLoad, View, ViewShape } from '../project/index.ts'
+import type { BulkLoad, Upsert, View, ViewShape } from '../project/index.ts'
 import { type Database, type Sql, type Statement, sqlStateOf, type TransactionSql } from './client.ts'
 import { moveStatement, moveValues } from './view-commit.ts'
 import { type CopyVerb, copyVerb } from './view-copy.ts'
@@ -91,7 +91,7 @@ async function write(
   if (!(await endOtherLoads(sql, view, load))) throw new Fenced()
   // Who refers to this view waits at its beginning for each shard that is at its own: as this one is, until this is over.
   if (keepsPast && (await sql.query(movedStatement, [name, generation])).length > 0) return 'needs-past'
-  await sql.copyIn(copy.text, linesOf(load, copy))
+  await copyRows(sql, copy, load)
   if (keepsPast) await sql.query(lockPast, [name, generation])
   if (parking !== undefined) await lockParking(sql, name, generation, parking)
   const moved = await sql.query(moveStatement, moveValues(name, generation, load))
@@ -120,11 +120,24 @@ update bifold_views._generations set past_from = greatest(past_from, $3)
  where projection = $1 and generation = $2`,
 }
 
-async function* linesOf({ shard, pages, rest }: BulkLoad, copy: CopyVerb): AsyncGenerator<string> {
-  for await (const rows of pages) {
-    yield copy.linesOf(shard, rows)
-    await rest?.()
+/**
+ * At a stretch, or a statement for each page: only the end of one tells that the server has done with it, and rests with the
+ * load. It rests within the next one, since a transaction that waits outside of any is ended.
+ */
+async function copyRows(sql: TransactionSql, copy: CopyVerb, { shard, pages, rest }: BulkLoad): Promise<void> {
+  async function* linesOf(some: AsyncIterable<readonly Upsert[]>): AsyncGenerator<string> {
+    for await (const rows of some) yield copy.linesOf(shard, rows)
   }
+  if (rest === undefined) return sql.copyIn(copy.text, linesOf(pages))
+  const all = pages[Symbol.asyncIterator]()
+  let isOver = false
+  async function* nextPage(): AsyncGenerator<readonly Upsert[]> {
+    await rest?.()
+    const { value, done } = await all.next()
+    if (done === true) isOver = true
+    else yield value
+  }
+  while (!isOver) await sql.copyIn(copy.text, linesOf(nextPage()))
 }
 
 type Held = Pick<BulkLoad, 'shard' | 'epoch' | 'from'>

@@ -144,23 +144,23 @@ interface Bulk {
 async function foldAll(bulk: Bulk, from: Anchor, goal: number, context: SessionContext): Promise<Anchor> {
   const { rows, bytes, aside, gather, share, report } = bulk
   const { types, limits, budget, folding, turns, runtime, stopping } = context
-  const maxEvents = budget.most(Math.min(pageEvents, limits.maxBatchEvents))
+  const mostEvents = Math.min(pageEvents, limits.maxBatchEvents)
   const read = (at: Anchor): Promise<Page> => {
-    const page = context.read(at, { types, maxEvents })
+    const page = context.read(at, { types, maxEvents: budget.most(mostEvents) })
     page.catch(() => undefined)
     return page
   }
   let through = from
-  let next = read(from)
+  let next: Promise<Page> | undefined
   while (through.position < goal && !stopping.aborted) {
-    const page = await next.catch(error => {
+    const begunAt = runtime.elapsed()
+    const page = await (next ?? read(through)).catch(error => {
       // The session finds which event it is, and stands there.
       if (isUnreadable(error) && !isError(error, 'log/rewound')) return undefined
       throw error
     })
     if (page === undefined || page.through.position === through.position) break
-    if (page.through.position < goal) next = read(page.through)
-    const begunAt = runtime.elapsed()
+    next = budget.isBounded || page.through.position >= goal ? undefined : read(page.through)
     const { routed, failure } = await folding.route(page.events, rows.slot, turns)
     await foldInTurns(routed, { folding, aside, turns })
     await foldAgain(routed, { folding, aside, turns, runtime, limits, stopping })
@@ -198,9 +198,9 @@ async function write(
     return row
   }
   async function* pages(): AsyncGenerator<readonly Upsert[]> {
-    for (let first = 0; first < rows.length; first += pageRows) {
-      const begunAt = runtime.elapsed()
-      const slots = rows.slice(first, first + pageRows)
+    const most = budget.most(pageRows)
+    for (let first = 0; first < rows.length; first += most) {
+      const slots = rows.slice(first, first + most)
       const joined = await join?.rowsFor(slots, to.position, () => unknown)
       const page: Upsert[] = []
       await turns.over(part, slots, slot => {
@@ -210,27 +210,27 @@ async function write(
         if (own?.error !== undefined) throw new Unpresentable()
         page.push(upsertOf(slot, rowOf(tenant, state, own?.rows ?? {}), presents, own))
       })
-      workedMs += runtime.elapsed() - begunAt
       if (page.length > 0) yield page
     }
   }
-  /** What was worked on pages since it last rested. */
-  let workedMs = 0
-  const rest = (): Promise<void> => {
-    const tookMs = workedMs
-    workedMs = 0
-    return share.rest({ tookMs, events: 0 }, stopping)
+  /** All is work that lies between two rests. */
+  let begunAt = runtime.elapsed()
+  const rest = async (): Promise<void> => {
+    await share.rest({ tookMs: runtime.elapsed() - begunAt, events: 0 }, stopping)
+    begunAt = runtime.elapsed()
   }
 
   const { epoch, at: from } = held
   const deletes = (): readonly DeletedRow[] =>
     rows.flatMap(({ tenant, key, position, state }) => (state === null ? [{ tenant, key, position }] : []))
-  const outcome = await budget.inTurn(() =>
-    view.bulkLoad({
-      ...{ shard, epoch, from, to, pages: pages(), deletes, rollups: () => sums.sums(), rest },
+  const outcome = await budget.inTurn(() => {
+    begunAt = runtime.elapsed()
+    return view.bulkLoad({
+      ...{ shard, epoch, from, to, pages: pages(), deletes, rollups: () => sums.sums() },
+      ...(budget.isBounded && { rest }),
       ...(parking !== undefined && { parking }),
-    }),
-  )
+    })
+  })
   await rest()
   if (outcome === 'full' || outcome === 'needs-past') throw new Unpresentable()
   if (outcome === 'fenced') throw new Fenced()

@@ -38,6 +38,12 @@ test('a quarter of the time is a quarter of it, however many load', async () => 
   expect(worked / clock.elapsed()).toBeCloseTo(0.25)
 })
 
+test('whether loads are bounded', () => {
+  const isBounded = (limits: Partial<typeof defaultLoadLimits>) =>
+    makeLoadBudget({ ...defaultLoadLimits, ...limits }, madeUpClock()).isBounded
+  expect([{}, { share: 0.99 }, { eventsPerSecond: 1e6 }].map(isBounded)).toEqual([false, true, true])
+})
+
 test('events a second are no more than allowed', async () => {
   const clock = madeUpClock()
   const share = makeLoadBudget({ ...defaultLoadLimits, eventsPerSecond: 2000 }, clock).begin()

@@ -38,6 +38,8 @@ const writesAtOnce = 4
 /** What the views that are built in one process share: its memory, and the time that they leave to everybody else. */
 export interface LoadBudget {
   readonly limits: LoadLimits
+  /** Loads rest at times. Then nothing is read or written while they do: it would be work that nobody counts. */
+  readonly isBounded: boolean
   /** How many of these events may be read and folded at once: what others may have to wait for, and what one second allows. */
   most(events: number): number
   /** Writes of loads that are bounded go one after the other: each holds a connection, and rests in between. Of others a few do. */
@@ -74,7 +76,7 @@ export function makeLoadBudget(limits: LoadLimits, runtime: Pick<Runtime, 'elaps
         )
         if (owedMs <= 0) return
         freeAt = Math.max(freeAt, runtime.elapsed()) + owedMs
-        await pause(runtime, freeAt - runtime.elapsed(), signal)
+        await pause(runtime, Math.max(0, freeAt - runtime.elapsed()), signal)
       },
       end: () => {
         held.delete(share)
@@ -89,6 +91,7 @@ export function makeLoadBudget(limits: LoadLimits, runtime: Pick<Runtime, 'elaps
   const waiting: (() => void)[] = []
   return {
     limits,
+    isBounded,
     most: events => (isBounded ? Math.min(events, boundedEvents, Math.max(1, Math.floor(eventsPerSecond))) : events),
     inTurn: async write => {
       if (writing === (isBounded ? 1 : writesAtOnce)) await new Promise<void>(resolve => waiting.push(resolve))

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { app, BifoldError, events, projection } from '../define/index.ts'
+import { type AnyProjection, app, BifoldError, events, projection } from '../define/index.ts'
 import { createLog, memoryLogStorage, systemRuntime } from '../log/index.ts'
 import { memoryViewStore } from '../stores/memory/index.ts'
-import { startProjector } from './projector.ts'
+import { type ProjectorSettings, startProjector } from './projector.ts'
+import { statusWhere } from './projector-under-test.contract.ts'
 import type { View, ViewStore } from './store.ts'
+import { viewShapeOf } from './view-shape.ts'
 
 test('a shard that was handed over when its store went away asks for it no faster than others do', async () => {
   const Things = events('thing', { Happened: z.object({}) })
@@ -204,5 +206,44 @@ test('however fast hints come, a process says that it is alive in time', async (
   }
   expect(beats - before).toBeGreaterThan(3)
   await projector.stop()
+  await log.close()
+})
+
+const slowMs = 10
+
+test.for([
+  ['reading, in a bulk load', 'read', 10],
+  ['writing, in a bulk load', 'bulkLoad', 10],
+  ['reading, page by page', 'read', 100_000],
+  ['writing, page by page', 'commit', 100_000],
+] as const)('what others do for a load that is bounded is its work: %s', async ([, part, minEvents]) => {
+  let slow: typeof part | 'nothing' = 'nothing'
+  const passes = async (what: typeof part): Promise<void> => {
+    if (slow === what) await new Promise(resolve => setTimeout(resolve, slowMs))
+  }
+  const { log, ...at } = await somewhere(1000, view => ({
+    ...view,
+    bulkLoad: ({ rest, ...load }) => {
+      const written = async (): Promise<void> => passes('bulkLoad').then(rest)
+      return view.bulkLoad({ ...load, rest: written })
+    },
+    commit: async commit => passes('commit').then(() => view.commit(commit)),
+  }))
+  const read: typeof log.read = async (...page) => passes('read').then(() => log.read(...page))
+  const serving = async (limits: ProjectorSettings, generation: number): Promise<void> => {
+    const projector = await startProjector({ ...at, log: { ...log, read }, ...limits })
+    await statusWhere(projector, ({ generations }) =>
+      generations.some(one => one.generation === generation && one.role === 'serving'),
+    )
+    await statusWhere(projector, ({ behind }) => behind === 0)
+    await projector.stop()
+  }
+  await serving({}, 1)
+  await at.store.rebuild(viewShapeOf(at.app.projections[0] as AnyProjection))
+  slow = part
+  const begunAt = performance.now()
+  await serving({ minBatchEvents: 250, maxBatchEvents: 250, rebuild: { minEvents, share: 0.1 } }, 2)
+  // Four pages, each of which takes ten milliseconds at least, and a rest of nine times as long. The last needs none.
+  expect(performance.now() - begunAt).toBeGreaterThan(3 * slowMs * 10)
   await log.close()
 })

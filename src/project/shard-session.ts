@@ -289,6 +289,7 @@ export async function runSession(held: HeldShard, context: SessionContext): Prom
         await isOvertaken()
         await carryOut()
       }
+      const begunAt = runtime.elapsed()
       const whole = await (next ?? (begun === undefined ? read(cursor) : readThrough(read, cursor, begun.to)))
       next = undefined
       if (whole.through.position === cursor.position) {
@@ -320,11 +321,10 @@ export async function runSession(held: HeldShard, context: SessionContext): Prom
       }
       waiting.end()
       if (page !== whole) next = Promise.resolve(pageAfter(whole, page.through))
-      else if (!page.atHead) {
+      else if (!page.atHead && !pace.isBounded()) {
         next = read(page.through)
         next.catch(() => undefined)
       }
-      const begunAt = runtime.elapsed()
       const folded = await prepareBatch(page, cursor, {
         ...{ folding, view, cache, aside, turns },
         ...(join !== undefined && { join }),
@@ -335,7 +335,6 @@ export async function runSession(held: HeldShard, context: SessionContext): Prom
         join === undefined ? { batch: folded, parking: parked } : await withDependents(folded, parked, join)
       if (landed === undefined) return
       const { batch, parking } = landed
-      await pace.keep({ tookMs: runtime.elapsed() - begunAt, events: page.events.length })
       cursor = batch.to
       const isEmpty = batch.upserts.length === 0 && batch.deletes.length === 0 && parking === undefined
       if (!isEmpty || isPartly || (!page.atHead && batch.failure === undefined)) {
@@ -360,6 +359,7 @@ export async function runSession(held: HeldShard, context: SessionContext): Prom
         { events, writtenBytes, atHead: page.atHead },
         limits,
       )
+      await pace.keep(begunAt, events, writing)
     }
     if (cursor.position > committed.position) {
       await writing

@@ -260,7 +260,10 @@ export interface BulkLoad extends Omit<ViewCommit, 'upserts' | 'deletes' | 'roll
   readonly deletes?: () => readonly DeletedRow[]
   /** What the rows add up to; asked for once, after the last page. */
   readonly rollups?: () => readonly RollupSum[]
-  /** Lets others have their turn: called between pages by a store in which writing keeps nobody else out meanwhile. */
+  /**
+   * Lets others have their turn: called between pages, when those before are written, by a store in which writing keeps
+   * nobody else out meanwhile. Absent where all may be written at a stretch.
+   */
   readonly rest?: () => Promise<void>
 }
 

@@ -300,10 +300,26 @@ export const ofEngine: readonly Mutation[] = [
   {
     breaks: 'a load that is bounded reads no more at once than others may have to wait for',
     file: 'src/project/bulk-load.ts',
-    text: 'budget.most(Math.min(pageEvents, limits.maxBatchEvents))',
-    replacement: 'Math.min(pageEvents, limits.maxBatchEvents)',
+    text: 'budget.most(mostEvents)',
+    replacement: 'mostEvents',
     simulation: 'Work takes no time there.',
     tests: [projectorTests],
+  },
+  {
+    breaks: 'a load that is bounded reads nothing while it rests',
+    file: 'src/project/bulk-load.ts',
+    text: 'budget.isBounded || page.through.position',
+    replacement: 'page.through.position',
+    simulation: 'Work takes no time there.',
+    tests: ['src/project/run-shard.test.ts'],
+  },
+  {
+    breaks: 'a load that is bounded writes nothing while it rests, page by page',
+    file: 'src/project/pace.ts',
+    text: '      await writing\n',
+    replacement: '',
+    simulation: 'Work takes no time there.',
+    tests: ['src/project/run-shard.test.ts'],
   },
   {
     breaks: 'a log that has come beyond what was known of it is still the same one',
