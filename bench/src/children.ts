@@ -8,6 +8,9 @@ export interface Child {
   kill(): Promise<void>
   /** Lets go of it: it stops in order. Rejects where it has ended by itself: what was measured meanwhile was not what it did. */
   stop(): Promise<void>
+  isRunning(): boolean
+  /** Calls `listener` with each word that it says from now on. */
+  onSaid(listener: (word: unknown) => void): void
 }
 
 /** Starts `projector-process.ts` with these arguments. Resolves when it runs. */
@@ -19,8 +22,9 @@ export function startProjector(...args: readonly string[]): Promise<Child> {
 export async function startChild(file: string, args: readonly string[]): Promise<Child> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), args)
   await Promise.race([once(child, 'message'), failed(child, file)])
+  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
   const ended = (end: () => void) => async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return
+    if (!isRunning()) return
     const gone = once(child, 'exit')
     end()
     await gone
@@ -31,6 +35,10 @@ export async function startChild(file: string, args: readonly string[]): Promise
     stop: async () => {
       await stop()
       if (child.exitCode !== 0) throw new Error(`${file} ended with ${String(child.exitCode ?? child.signalCode)}`)
+    },
+    isRunning,
+    onSaid: listener => {
+      child.on('message', listener)
     },
   }
 }

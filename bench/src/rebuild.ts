@@ -2,7 +2,7 @@ import type { App } from 'bifold'
 import type { AnyProjection } from 'bifold/define'
 import type { Client } from 'pg'
 import type { Bench } from './bench.ts'
-import { startChild } from './children.ts'
+import { type Child, startChild } from './children.ts'
 import { makeFiller } from './copy.ts'
 import { type BenchDatabase, makeDatabase, openLog } from './database.ts'
 import { type Figure, figureOf, median, percentile } from './figure.ts'
@@ -16,10 +16,15 @@ import {
   joinedApp,
   scattered,
 } from './ledger.ts'
-import { paced } from './paced.ts'
+import { pacedWhile } from './paced.ts'
 import { carryOn, reached, readAndParse, rebuilt } from './views.ts'
 
 const rows = 100_000
+const warmUpSamples = 200
+const shares = [
+  [0.5, 'p50'],
+  [0.99, 'p99'],
+] as const
 
 /** A view that is built anew beside the one that serves, until the new one does. */
 export const rebuild: Bench = {
@@ -141,40 +146,69 @@ function watchMemory(): { end(): number } {
   }
 }
 
-/** What a rebuild in another process does to the latency of appends. */
+/** What a rebuild in another process does to the latency of appends, beside what that process does to it without one. */
 async function appending(url: string, forSeconds: number, say: (line: string) => void): Promise<readonly Figure[]> {
   const { log, close } = await openLog(url)
-  const samples = forSeconds * 200
-  const latencies = async (): Promise<number> => {
-    const taken = await paced(samples, samples / 10, async n => {
-      const begin = performance.now()
-      await log.append({
-        stream: { tenant: 'default', category: 'account', id: accountOf(scattered(n) % rows) },
-        expected: 'any',
-        events: [AccountEvents.Deposited(depositOf(n))],
-      })
-      return performance.now() - begin
-    })
-    return percentile(taken, 0.99)
+  const latencies = async (isOver: () => boolean): Promise<readonly number[]> => {
+    const taken = await pacedWhile(
+      () => !isOver(),
+      async n => {
+        const begin = performance.now()
+        await log.append({
+          stream: { tenant: 'default', category: 'account', id: accountOf(scattered(n) % rows) },
+          expected: 'any',
+          events: [AccountEvents.Deposited(depositOf(n))],
+        })
+        return performance.now() - begin
+      },
+    )
+    return taken.slice(warmUpSamples)
   }
-  const during = async (share: number): Promise<number> => {
+  const forSome = (): Promise<readonly number[]> => {
+    const endsAt = performance.now() + forSeconds * 1000
+    return latencies(() => performance.now() >= endsAt)
+  }
+  const beside = async <T>(share: number, work: (child: Child) => Promise<T>): Promise<T> => {
     const child = await startChild('./rebuild-process.ts', [url, String(share)])
     try {
-      return await latencies()
+      return await work(child)
     } finally {
       await child.stop()
     }
   }
+  /** From the beginning of the first rebuild to the end of one: what they do at the end is as much a part of them. */
+  const during = (share: number) =>
+    beside(share, async child => {
+      const begunAt = performance.now()
+      let [built, tookMs] = [0, 0]
+      child.onSaid(() => {
+        built++
+        tookMs = performance.now() - begunAt
+      })
+      const taken = await latencies(() => tookMs >= forSeconds * 1000 || !child.isRunning())
+      return { taken, seconds: tookMs / 1000 / built }
+    })
   try {
     say('appends: warming up')
-    await latencies()
-    say('appends alone, and during rebuilds')
-    const alone = await latencies()
+    await forSome()
+    say('appends alone, beside the process that carries the view on, and while it rebuilds')
+    const alone = await forSome()
+    const carried = await beside(0, forSome)
     const full = await during(1)
     const quarter = await during(0.25)
-    const figure = (name: string, value: number) =>
-      figureOf(`append during ${name}, p99`, value, 'ms', 'append without a rebuild, p99', alone)
-    return [figure('a rebuild', full), figure('a rebuild of share 0.25', quarter)]
+    const figures = (name: string, taken: readonly number[], reference: string, than: readonly number[]): Figure[] =>
+      shares.map(([share, label]) =>
+        figureOf(
+          ...([`append ${name}, ${label}`, percentile(taken, share), 'ms'] as const),
+          ...([`append ${reference}, ${label}`, percentile(than, share)] as const),
+        ),
+      )
+    return [
+      ...figures('beside a view that is carried on', carried, 'alone', alone),
+      ...figures('during a rebuild', full.taken, 'beside the view', carried),
+      ...figures('during a rebuild of share 0.25', quarter.taken, 'beside the view', carried),
+      figureOf('rebuild of share 0.25 beside appends', quarter.seconds, 's', 'rebuild of share 1', full.seconds),
+    ]
   } finally {
     await close()
   }

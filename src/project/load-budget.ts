@@ -15,7 +15,7 @@ export interface LoadLimits {
    * is gone through page by page. Default 10000.
    */
   readonly refWaitMs: number
-  /** The share of this process's time that loads may take, from above 0 up to 1. Default 1. */
+  /** The share of this process's time that loads may take, with what is done for them elsewhere, from above 0 up to 1. Default 1. */
   readonly share: number
   /** How many events a second loads may fold in this process. Default `Infinity`. */
   readonly eventsPerSecond: number
