@@ -150,6 +150,15 @@ export const ofStores: readonly Mutation[] = [
     tests: [postgresContract],
   },
   {
+    breaks: 'a generation comes to serve when it has reached the one that serves (in PostgreSQL)',
+    file: 'src/postgres/migrations/0017-set-aside.sql',
+    text: '    exit when reached >= goal;',
+    replacement: '    exit;',
+    simulation: sql,
+    torture: true,
+    tests: [postgresContract],
+  },
+  {
     breaks: 'the generation that serves is held while another comes to serve (in PostgreSQL)',
     file: 'src/postgres/migrations/0017-set-aside.sql',
     text: ' order by c.shard for share;',

@@ -38,9 +38,12 @@ const impossible = [
 export async function startOperator(url: string, random: () => number): Promise<Operator> {
   const system = await openDepot(url, { roles: { commands: false, projections: false } })
   const pick = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)] as T
-  const tried = async (attempt: (projection: AnyProjection) => Promise<unknown>): Promise<void> => {
+  const tried = async (
+    attempt: (projection: AnyProjection) => Promise<unknown>,
+    projection: AnyProjection = pick(depot.projections),
+  ): Promise<void> => {
     try {
-      await attempt(pick(depot.projections))
+      await attempt(projection)
     } catch (error) {
       if (![...away, ...impossible].some(code => isError(error, code)) && !isReadForLong(error)) throw error
     }
@@ -72,7 +75,9 @@ export async function startOperator(url: string, random: () => number): Promise<
     violations,
     actions: {
       'rebuild a view': () => tried(projection => system.rebuild(projection)),
-      'swap a view': () => tried(swap),
+      'swap all views': async () => {
+        for (const projection of depot.projections) await tried(swap, projection)
+      },
       'drop a generation': () => tried(async projection => system.drop(projection, await another(system, projection))),
       'reset a view': () => tried(projection => system.reset(projection)),
       'retry what is parked': () =>
