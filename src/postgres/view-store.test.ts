@@ -2,9 +2,10 @@ import pg from 'pg'
 import { expect, test } from 'vitest'
 import { describePostgres, freshDatabase } from '../../test/support/postgres.ts'
 import { origin } from '../log/index.ts'
-import { viewShapeOf } from '../project/index.ts'
+import { rowsApart, viewShapeOf } from '../project/index.ts'
 import { storeContract } from '../project/store.contract.ts'
 import { at, things, upsert } from '../project/things.contract.ts'
+import { memoryRowStore } from '../stores/memory/index.ts'
 import { openPglite, openPostgres } from './index.ts'
 import { postgresViewStore } from './view-store.ts'
 
@@ -51,15 +52,22 @@ describePostgres('on PostgreSQL', () => {
   })
 })
 
-storeContract('pglite', async () => {
-  const database = await openPglite()
-  const store = postgresViewStore(database)
-  return {
-    store,
-    other: store,
-    close: async () => {
-      await store.close()
-      await database.close()
+for (const isApart of [false, true]) {
+  storeContract(
+    isApart ? 'pglite, with rows apart in memory' : 'pglite',
+    async () => {
+      const database = await openPglite()
+      const views = postgresViewStore(database)
+      const store = isApart ? rowsApart(views, memoryRowStore()) : views
+      return {
+        store,
+        other: store,
+        close: async () => {
+          await store.close()
+          await database.close()
+        },
+      }
     },
-  }
-})
+    isApart,
+  )
+}

@@ -129,6 +129,7 @@ export function rowStoreContract(name: string, make: () => Promise<RowStoreUnder
       // Whoever has it open still writes to nothing.
       await first.write({ epoch: 1, madeAt: 2 }, [upsert('k')], []).catch(() => undefined)
       expect(await tested.store.generations(shape.projection.name)).toEqual([2])
+      expect(await sizesIn(first, 'k').catch(() => [null])).toEqual([null])
       expect(await sizesIn(second, 'k')).toEqual([2])
       expect(await tested.store.generations(newName())).toEqual([])
     })

@@ -113,7 +113,12 @@ function viewApart(view: View, rows: Rows): View {
       const asOf = lowestOf(await base.checkpoints())
       return { asOf, value: await rows.list(scan) }
     },
-    snapshot: read => base.snapshot(snapshot => read({ ...snapshot, pages: rows.pages() })),
+    snapshot: async read => {
+      const value = await base.snapshot(snapshot => read({ ...snapshot, pages: rows.pages() }))
+      // Where the generation was dropped meanwhile, rows were missing.
+      await base.checkpoints()
+      return value
+    },
     dependents: rows.dependents,
   }
 }

@@ -12,8 +12,8 @@ export const ofRows: readonly Mutation[] = [
   {
     breaks: 'a row of a newer version stays',
     file: rows,
-    text: 'there === undefined || !isNewer(there, one)',
-    replacement: 'there === undefined || one !== there',
+    text: '(there === undefined || !isNewer(there, one))',
+    replacement: '(there === undefined || one !== there)',
     simulation: true,
     tests: [rowTests],
   },

@@ -16,9 +16,9 @@ import { scanned } from './scan.ts'
 
 /** Keeps rows in this process's memory, as a database without transactions does: the readable specification of a `RowStore`. */
 export function memoryRowStore(): RowStore {
-  const kept = new Map<string, Map<number, Rows>>()
-  const of = (projection: string): Map<number, Rows> => {
-    const own = kept.get(projection) ?? new Map<number, Rows>()
+  const kept = new Map<string, Map<number, Kept>>()
+  const of = (projection: string): Map<number, Kept> => {
+    const own = kept.get(projection) ?? new Map<number, Kept>()
     kept.set(projection, own)
     return own
   }
@@ -28,29 +28,36 @@ export function memoryRowStore(): RowStore {
       const own = of(shape.projection.name)
       const found = own.get(generation) ?? makeRows(shape)
       own.set(generation, found)
-      return found
+      return found.rows
     },
     generations: async projection => [...of(projection).keys()],
     drop: async (projection, generation) => {
+      of(projection).get(generation)?.drop()
       of(projection).delete(generation)
     },
     close: async () => undefined,
   }
 }
 
+interface Kept {
+  readonly rows: Rows
+  drop(): void
+}
+
 /** What is stored under a key. */
 type Stored = RowVersion & ({ readonly upsert: Upsert } | { readonly tombstone: DeletedRow })
 
-function makeRows({ projection: { shards }, columns }: ViewShape): Rows {
+function makeRows({ projection: { shards }, columns }: ViewShape): Kept {
+  let isDropped = false
   const stored = new Map<string, Stored>()
   const all = (): readonly Upsert[] => [...stored.values()].flatMap(one => ('upsert' in one ? [one.upsert] : []))
   const rows = (): ReadonlyMap<string, Upsert> => new Map(all().map(row => [rowId(row), row]))
   const put = (one: Stored): void => {
     const id = rowId('upsert' in one ? one.upsert : one.tombstone)
     const there = stored.get(id)
-    if (there === undefined || !isNewer(there, one)) stored.set(id, one)
+    if (!isDropped && (there === undefined || !isNewer(there, one))) stored.set(id, one)
   }
-  return {
+  const own: Rows = {
     load: async keys =>
       new Map(
         keys.map(rowId).flatMap(id => {
@@ -69,6 +76,13 @@ function makeRows({ projection: { shards }, columns }: ViewShape): Rows {
     list: async scan => scanned(all(), columns, scan),
     dependents: async query => dependentsOf({ rows: rows(), shards }, query),
     pages: () => pagesOf(all(), columns),
+  }
+  return {
+    rows: own,
+    drop: () => {
+      isDropped = true
+      stored.clear()
+    },
   }
 }
 
