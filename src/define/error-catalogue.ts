@@ -226,6 +226,10 @@ export const catalogue = {
     `batchProjection(${quote(at.projection)}) is written for a ${at.needs} store, and this system's views are in ${at.store}. Run it on the store it needs, or write it as a projection, which every store keeps.`,
   'project/needs-transactions': (at: { projection: string; store: string; purpose: string }) =>
     `The rows of the projection ${quote(at.projection)} are in a store without transactions (${at.store}), which rules out ${at.purpose}. Keep them in a store that commits rows and checkpoint together.`,
+  'project/rows-elsewhere': (at: { projection: string; generation: number; apart: string }) =>
+    `The rows of generation ${at.generation} of the projection ${quote(at.projection)} are ${
+      at.apart === '' ? 'with its checkpoints' : `in the store of rows ${quote(at.apart)}`
+    }, and this process does not look for them there. Give all processes the same stores; a view moves from one to another by being built anew.`,
   'project/not-one-database': (at: { projection: string }) =>
     `projection(${quote(at.projection)}) is committed with the append, and this backend does not keep log and views in one database. Run it on one that does (\`postgres\`, \`embedded\`, \`inMemory\`), or leave out \`commit\`.`,
   'project/paused': (at: { projection: string }) =>

@@ -1,5 +1,13 @@
 import { BifoldError } from '../define/index.ts'
-import { type Dropping, sameColumns, servesJoins, stagesOf, type ViewShape } from '../project/index.ts'
+import {
+  apartOf,
+  type Dropping,
+  mustBeWhere,
+  sameColumns,
+  servesJoins,
+  stagesOf,
+  type ViewShape,
+} from '../project/index.ts'
 import { ownTablesOf } from './batch-projection.ts'
 import { type Database, type Sql, type Statement, sqlStateOf } from './client.ts'
 import { againAfterDeadlock } from './deadlock.ts'
@@ -191,9 +199,11 @@ async function lookFor(sql: Sql, shape: ViewShape, asked: number | undefined): P
   return (await readGenerations(sql, shape.projection.name)).findLast(row => isOfShape(row, shape))
 }
 
-async function numbered(sql: Sql, { projection: { name } }: ViewShape, asked: number): Promise<GenerationRow> {
+async function numbered(sql: Sql, shape: ViewShape, asked: number): Promise<GenerationRow> {
+  const { name } = shape.projection
   const found = (await readGenerations(sql, name)).find(({ generation }) => generation === asked)
   if (found === undefined) throw new BifoldError('project/generation-dropped', { projection: name, generation: asked })
+  mustBeWhere(shape, asked, apartOf(found.stages))
   return found
 }
 

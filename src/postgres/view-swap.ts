@@ -1,4 +1,11 @@
-import type { ActivateOptions, Activation, Generation, ShardCheckpoint, ShardLoad } from '../project/index.ts'
+import {
+  type ActivateOptions,
+  type Activation,
+  apartOf,
+  type Generation,
+  type ShardCheckpoint,
+  type ShardLoad,
+} from '../project/index.ts'
 import type { Database, Statement } from './client.ts'
 import { againAfterDeadlock } from './deadlock.ts'
 
@@ -6,7 +13,7 @@ export const generationsStatement: Statement = {
   name: 'bifold_view_generations',
   text: `
 select g.generation, g.version, g.shards, g.columns, g.definition, g.row_shape as "rowShape", g.served,
-       g.set_aside as "setAside", g.sums,
+       g.set_aside as "setAside", g.sums, g.stages,
        coalesce(a.generation = g.generation, false) as active,
        exists (select from bifold_views._members m, json_array_elements(m.views) as knows(view)
                 where m.alive_until > clock_timestamp() and knows.view->>0 = g.projection
@@ -41,13 +48,15 @@ interface GenerationRow extends Omit<Generation, 'columns' | 'checkpoints' | 'lo
   readonly checkpoints: string
   readonly refersTo: string
   readonly sums: string
+  readonly stages: string
 }
 
 /** The generations of a projection, as one snapshot has them. */
 export async function readGenerations({ sql }: Database, projection: string): Promise<readonly Generation[]> {
   const rows = await sql.query<GenerationRow>(generationsStatement, [projection])
-  return rows.map(row => ({
+  return rows.map(({ stages, ...row }) => ({
     ...row,
+    ...(apartOf(stages) !== undefined && { apart: apartOf(stages) as string }),
     columns: JSON.parse(row.columns) as Generation['columns'],
     checkpoints: JSON.parse(row.checkpoints) as readonly ShardCheckpoint[],
     loads: JSON.parse(row.loads) as readonly ShardLoad[],

@@ -1,17 +1,20 @@
 import type { BifoldError } from '../define/index.ts'
-import type { EventLog } from '../log/index.ts'
+import { type EventLog, origin, type Page } from '../log/index.ts'
 import { makeAside } from './aside.ts'
 import type { DeadLetters, Letter, LetterRequest, ListedKey, ParkedKey, Parking, Skip } from './dead-letters.ts'
 import { isUnreadable } from './describe-failure.ts'
 import type { Folding } from './fold.ts'
+import { foldInTurns } from './fold-in-turns.ts'
 import { describe, parkedKeyOf } from './parking.ts'
-import { type Batch, type BatchContext, prepareBatch } from './prepare-batch.ts'
+import { type Batch, type BatchContext, loadRows, prepareBatch } from './prepare-batch.ts'
 import type { RowKey } from './store.ts'
 
 export interface DrainLettersContext extends Omit<BatchContext, 'aside'> {
   readonly projection: string
   readonly letters: DeadLetters
-  readonly log: Pick<EventLog, 'readAt'>
+  readonly log: Pick<EventLog, 'read' | 'readAt'>
+  /** The types of the events that are folded. */
+  readonly types: readonly string[]
   /** Milliseconds since the epoch. */
   readonly now: number
 }
@@ -50,7 +53,8 @@ export async function drainLetters(request: LetterRequest, context: DrainLetters
   const skipped: readonly Skip[] = isSkip ? [{ ...row, position: standing.position, reason: request.reason, at }] : []
   const folded = await fold(standing, positions, [...known, ...skipped], context)
   if ('error' in folded) {
-    return answered(row, { ...standingOf(standing), ...describe(folded.error), attempts: standing.attempts + 1 })
+    const failed = { ...standingOf(standing), ...describe(folded.error), attempts: standing.attempts + 1 }
+    return { ...answered(row, failed), ...(folded.batch && { batch: folded.batch }) }
   }
   const { batch, failure } = folded
   const rest = next === undefined ? undefined : { ...standingOf(standing), position: next, ...refsAt(context) }
@@ -74,7 +78,9 @@ function answered(row: RowKey, parked?: ParkedKey): Drained {
   return { parking, isFree: false, isDone: true }
 }
 
-type Folded = { readonly error: BifoldError } | { readonly batch: Batch; readonly failure: ParkedKey | undefined }
+type Folded =
+  | { readonly error: BifoldError; readonly batch?: Batch }
+  | { readonly batch: Batch; readonly failure: ParkedKey | undefined }
 
 async function fold(
   standing: ListedKey,
@@ -86,13 +92,27 @@ async function fold(
   const from = { position: standing.position - 1, fingerprint: '' }
   const aside = makeAside(projection, { skips })
   const { join } = context
-  // A change of what its row refers to is no event of the key: its row is made anew there, whatever else waits.
-  const joined = join && { anew: standing, join: { ...join, changesOf: () => [standing.position] } }
-  try {
+  const own = {
+    ...{ ...context, folding: onlyOf(standing, folding), anew: standing },
+    // A change of what its row refers to is no event of the key: its row is made anew there, whatever else waits.
+    ...(join && { join: { ...join, changesOf: () => [standing.position] } }),
+  }
+  /** As it stood, where somebody who died had folded it on. */
+  let asItStood: Batch | undefined
+  const read = async (): Promise<Folded | Page> => {
+    if (await standsFurther(standing, own)) {
+      const error = await foldToWhereItStands(standing, skips, own)
+      if (error !== undefined) return { error }
+      asItStood = await prepareBatch({ events: [], through: from, atHead: false }, from, { ...own, aside })
+    }
     const events = await log.readAt(positions)
-    const page = { events, through: { position: positions.at(-1) ?? 0, fingerprint: '' }, atHead: false }
-    const batch = await prepareBatch(page, from, { ...context, ...joined, folding: onlyOf(standing, folding), aside })
-    if (batch.failure !== undefined) return { error: batch.failure.error }
+    return { events, through: { position: positions.at(-1) ?? 0, fingerprint: '' }, atHead: false }
+  }
+  try {
+    const page = await read()
+    if ('error' in page || 'batch' in page) return page
+    const batch = await prepareBatch(page, from, { ...own, aside })
+    if (batch.failure !== undefined) return { error: batch.failure.error, ...(asItStood && { batch: asItStood }) }
     const failed = batch.setAside?.failures[0]
     const again = { since: standing.since, attempts: standing.attempts + 1 }
     if (failed === undefined) return { batch, failure: undefined }
@@ -100,9 +120,44 @@ async function fold(
     const { refsAt: left } = standing
     return { batch, failure: { ...(left !== undefined && { refsAt: left }), ...parkedKeyOf(failed, again) } }
   } catch (error) {
-    if (isUnreadable(error)) return { error }
+    if (isUnreadable(error)) return { error, ...(asItStood && { batch: asItStood }) }
     throw error
   }
+}
+
+/**
+ * Is the row of a parked key further than where that stands? Where rows may be ahead, one that somebody has folded on who
+ * died before that was committed is; and what he was asked for need not be what is asked for now.
+ */
+async function standsFurther(standing: ListedKey, { view, cache }: DrainLettersContext): Promise<boolean> {
+  if (view.mayBeAhead !== true) return false
+  cache.begin()
+  const slot = cache.slot(standing.tenant, standing.key)
+  await loadRows(view, [slot])
+  return slot.position >= standing.position
+}
+
+/** Folds a key from its first event on to where it stands, and holds it in the cache. Answers why it cannot. */
+async function foldToWhereItStands(
+  standing: ListedKey,
+  skips: readonly Letter[],
+  { folding, cache, log, types, turns, projection }: DrainLettersContext,
+): Promise<BifoldError | undefined> {
+  const slot = cache.slot(standing.tenant, standing.key)
+  Object.assign(slot, { state: null, position: 0 })
+  delete slot.loaded
+  const aside = makeAside(projection, { skips, parked: [standing] })
+  for (let cursor = origin; cursor.position < standing.position - 1; ) {
+    const page = await log.read(cursor, { types, maxEvents: maxEventsAtOnce })
+    if (page.through.position === cursor.position) break
+    const { routed, failure } = await folding.route(page.events, () => slot, turns)
+    if (failure !== undefined) return failure.error
+    await foldInTurns(routed, { folding, aside, turns })
+    const [failed] = aside.failures()
+    if (failed !== undefined) return failed.error
+    cursor = page.through
+  }
+  return undefined
 }
 
 /** Of events over several keys, this one alone. */

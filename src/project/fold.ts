@@ -1,10 +1,10 @@
-import { BifoldError, type RecordedEvent } from '../define/index.ts'
+import { BifoldError, type Position, type RecordedEvent } from '../define/index.ts'
 import type { Aside } from './aside.ts'
 import { makeRowCheck, type Row } from './encode-row.ts'
 import { foldedAt } from './folded-at.ts'
 import { type FoldFailure, type KeysOf, makeKeysOf } from './keys-of.ts'
 import { makeStages, type Stages } from './stages.ts'
-import type { RowKey, ViewShape } from './store.ts'
+import type { LoadedRow, RowKey, ViewShape } from './store.ts'
 import { thrown } from './thrown.ts'
 import type { Turns } from './turns.ts'
 
@@ -16,6 +16,18 @@ export interface Slot extends RowKey {
   stored: Row | null
   /** Of the last event that is in it; 0 where none is, and where it was not loaded yet. */
   position: number
+  /** Where rows may be ahead of the checkpoint: as what it was loaded. */
+  loaded?: Pick<LoadedRow, 'position' | 'madeAt'>
+}
+
+/** Was an event folded into it since the checkpoint was at `from`, and here? */
+export function isFolded({ position, loaded }: Slot, from: Position): boolean {
+  return position > from && position !== loaded?.position
+}
+
+/** Is it as of a later position than `to` already, so that nothing up to there concerns it? */
+export function isAhead({ loaded }: Slot, to: Position): boolean {
+  return (loaded?.madeAt ?? 0) > to
 }
 
 /** An event, and the rows that it touches. */

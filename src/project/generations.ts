@@ -13,6 +13,8 @@ export interface Generation {
   readonly rowShape: string
   /** `ViewShape.sums` of the process that made it. */
   readonly sums: Readonly<Record<string, string>>
+  /** Where its rows are apart: in which store of rows, by its kind. */
+  readonly apart?: string
   /** Does it serve? One of a projection's generations does, always. */
   readonly active: boolean
   /** Has it ever served? One that never has is being built, until it does or is dropped. */

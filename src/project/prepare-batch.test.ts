@@ -91,8 +91,8 @@ test('where rows may be ahead, the row of a key that fails is written as it stan
       { ...known, view },
     )
     expect(batch.setAside?.failures).toMatchObject([{ key: 'a' }, { key: 'b' }])
-    expect(batch.upserts).toMatchObject(mayBeAhead ? [{ key: 'b', doc: '{"n":5}', position: 1 }] : [])
-    expect(batch.deletes).toEqual(mayBeAhead ? [{ tenant: 'default', key: 'a', position: 0 }] : [])
+    expect(batch.upserts).toMatchObject(mayBeAhead ? [{ key: 'b', doc: '{"n":5}', position: 1, madeAt: 2 }] : [])
+    expect(batch.deletes).toEqual(mayBeAhead ? [{ tenant: 'default', key: 'a', position: 0, madeAt: 1 }] : [])
   }
 })
 

@@ -2,7 +2,7 @@ import type { RecordedEvent } from '../define/index.ts'
 import { type Anchor, fingerprintOf, type Page } from '../log/index.ts'
 import type { Aside, SetAside } from './aside.ts'
 import { decodeRow, encodeRow, type Row } from './encode-row.ts'
-import type { Folding, Slot } from './fold.ts'
+import { type Folding, isFolded, type Slot } from './fold.ts'
 import { foldInTurns } from './fold-in-turns.ts'
 import type { Joined, JoinedRows } from './join.ts'
 import { keepPast } from './keep-past.ts'
@@ -68,7 +68,14 @@ export async function prepareBatch(page: Page, from: Anchor, context: BatchConte
     from: from.position,
     to: to.position,
   })
-  const standing = new Set(view.mayBeAhead === true ? aside.failures().map(rowId) : [])
+  /** Rows that stand still are as of before the event at which they do. */
+  const standing = new Map(
+    view.mayBeAhead === true ? aside.failures().map(failure => [rowId(failure), failure.position - 1]) : [],
+  )
+  const madeAt = (slot: Slot) => {
+    const position = standing.get(rowId(slot))
+    return position === undefined ? {} : { madeAt: position }
+  }
   const upserts: Upsert[] = []
   const deletes: DeletedRow[] = []
   let writtenBytes = 0
@@ -78,18 +85,26 @@ export async function prepareBatch(page: Page, from: Anchor, context: BatchConte
     const row = staged.rows[n] ?? null
     slot.stored = row
     if (row === null || state == null) {
-      deletes.push({ tenant, key, position })
+      deletes.push({ tenant, key, position, ...madeAt(slot) })
       return
     }
-    const upsert = upsertOf(slot, row, presents, staged.joined?.get(slot))
+    const upsert = { ...upsertOf(slot, row, presents, staged.joined?.get(slot)), ...madeAt(slot) }
     // An event that was routed and not folded left its row as it was, but for the rows that this one refers to.
-    const isSame = position <= from.position && stored !== null && encodeRow(stored) === upsert.doc
-    if (isSame && !standing.has(rowId(slot))) return
+    const isSame = !isFolded(slot, from.position) && stored !== null && encodeRow(stored) === upsert.doc
+    // What others may still write of it has to be older than what is there.
+    if (isSame && view.mayBeAhead !== true) return
     upserts.push(upsert)
     const bytes = upsert.doc.length + (upsert.state?.length ?? 0)
     cache.weigh(slot, bytes)
     writtenBytes += bytes
   })
+  for (const slot of view.mayBeAhead === true ? cache.batch() : []) {
+    if (!left.has(rowId(slot))) continue
+    const asItStands = asStored(slot, presents)
+    const { tenant, key, position } = slot
+    if (asItStands === undefined) deletes.push({ tenant, key, position, ...madeAt(slot) })
+    else upserts.push({ ...asItStands, ...madeAt(slot) })
+  }
   const { rollups } = staged
   const past = keeper?.past() ?? []
   const setAside = withRefsAt(aside.take(), join, left)
@@ -115,6 +130,11 @@ export function upsertOf(
   }
 }
 
+/** A row that cannot be made anew, as it is: what others may still write of it is older then. `undefined`: there is none. */
+export function asStored(slot: Slot, presents: boolean): Upsert | undefined {
+  return slot.stored === null || slot.state == null ? undefined : upsertOf(slot, slot.stored, presents, undefined)
+}
+
 /** Loads, in one statement, those of the rows that this process does not know. */
 export async function loadRows(view: Pick<View, 'load'>, slots: readonly Slot[]): Promise<void> {
   const unknown = slots.filter(({ state }) => state === undefined)
@@ -125,6 +145,7 @@ export async function loadRows(view: Pick<View, 'load'>, slots: readonly Slot[])
     slot.stored = loaded?.doc == null ? null : decodeRow(loaded.doc)
     slot.state = loaded?.state === undefined ? slot.stored : decodeRow(loaded.state)
     slot.position = loaded?.position ?? 0
+    if (loaded?.madeAt !== undefined) slot.loaded = loaded
   }
 }
 

@@ -3,13 +3,13 @@ import type { Anchor, Runtime } from '../log/index.ts'
 import type { Aside, SetAside } from './aside.ts'
 import { type BatchLimits, nextBatchEvents } from './batch-size.ts'
 import { encodeRow } from './encode-row.ts'
-import type { Folding, Slot } from './fold.ts'
+import { type Folding, isAhead, type Slot } from './fold.ts'
 import type { Join } from './join.ts'
 import type { JoinCursor } from './join-cursor.ts'
 import type { ProjectorLimits } from './limits.ts'
 import { mergeSums } from './merge-sums.ts'
 import { passStages, type Staged, type StagesContext } from './pass-stages.ts'
-import { type Batch, loadRows, upsertOf } from './prepare-batch.ts'
+import { asStored, type Batch, loadRows, upsertOf } from './prepare-batch.ts'
 import type { RollupSum } from './rollup-store.ts'
 import type { RowCache } from './row-cache.ts'
 import { withRefsAt } from './stage-all.ts'
@@ -82,7 +82,7 @@ async function present(keys: readonly RowKey[], to: Anchor, context: DependentsC
   cache.begin()
   for (const { tenant, key } of keys) cache.slot(tenant, key)
   await loadRows(view, cache.batch())
-  const slots = cache.batch().filter(({ state }) => state != null)
+  const slots = cache.batch().filter(slot => slot.state != null && !isAhead(slot, to.position))
   const made = await makeRows(slots, to.position, context)
   if (made.failed.length === 0) return made
   await standWhereTheyFail(made.failed, to.position, context)
@@ -96,21 +96,21 @@ async function present(keys: readonly RowKey[], to: Anchor, context: DependentsC
       slots.filter(slot => ids.has(rowId(slot))),
       position - 1,
       context,
-      view.mayBeAhead,
     )
+    const stored = view.mayBeAhead === true ? before.failed.flatMap(({ slot }) => asStored(slot, true) ?? []) : []
     for (const { slot } of before.failed) left.add(rowId(slot))
-    all = { upserts: [...all.upserts, ...before.upserts], rollups: mergeSums(all.rollups, before.rollups) }
+    const standing = [...before.upserts, ...stored].map(upsert => ({ ...upsert, madeAt: position - 1 }))
+    all = { upserts: [...all.upserts, ...standing], rollups: mergeSums(all.rollups, before.rollups) }
   }
   const setAside = withRefsAt(context.aside.take(), join, left)
   return { ...all, ...(setAside !== undefined && { setAside }) }
 }
 
-/** Makes rows as of a position. Those that are what they were are not written, or all the same. */
+/** Makes rows as of a position. Those that are what they were are not written, but where others may still write older ones. */
 async function makeRows(
   slots: readonly Slot[],
   position: Position,
-  { join, folding, cache, turns }: DependentsContext,
-  isAnyway = false,
+  { join, folding, view, cache, turns }: DependentsContext,
 ): Promise<Presented & Pick<Staged, 'failed'>> {
   const joinFor: StagesContext['joinFor'] = (some, last) => join.rowsFor(some, position, last)
   const { rows, joined, rollups, failed } = await passStages(slots, [], { folding, turns, joinFor })
@@ -119,7 +119,7 @@ async function makeRows(
     const row = rows[n]
     if (row == null) return
     const upsert = upsertOf(slot, row, true, joined?.get(slot))
-    if (!isAnyway && slot.stored !== null && encodeRow(slot.stored) === upsert.doc) return
+    if (view.mayBeAhead !== true && slot.stored !== null && encodeRow(slot.stored) === upsert.doc) return
     slot.stored = row
     cache.weigh(slot, upsert.doc.length + (upsert.state?.length ?? 0))
     upserts.push(upsert)

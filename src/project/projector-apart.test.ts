@@ -64,7 +64,11 @@ test.each([
     const { epoch } = await (await store.open(shape)).claim(0)
     const kept = await rows.open(shape, 1)
     const key = { tenant: 'default', key: 'a' }
-    const zombie = () => kept.write({ epoch, madeAt: 1 }, [{ ...key, position: 1, row: { n: 1 }, doc: '{"n":1}' }], [])
+    const zombie = () =>
+      kept.write({
+        ...{ version: { epoch, number: 9 }, madeAt: 1, deletes: [] },
+        upserts: [{ ...key, position: 1, row: { n: 1 }, doc: '{"n":1}' }],
+      })
     await zombie()
     const projector = await startProjector({ app: one, log, store, ...limits })
     await statusWhere(projector, ({ behind }) => behind === 0)

@@ -30,12 +30,21 @@ export interface RowStore {
 }
 
 /**
- * Who wrote a row, and as of when: the epoch under which its shard was held, and the position of which the row is. Of two
- * versions the one of the higher epoch is newer, and within an epoch the one of the higher position.
+ * When a row was written, in an order that all who write a shard have in common: under which epoch, and as the how-manieth
+ * of that epoch. Of two versions the one of the higher epoch is newer, and within an epoch the one of the higher number.
  */
 export interface RowVersion {
   readonly epoch: number
+  readonly number: number
+}
+
+/** Rows that are written at once. */
+export interface RowWrites {
+  readonly version: RowVersion
+  /** As of which position the rows are that do not say another one themselves. */
   readonly madeAt: Position
+  readonly upserts: readonly Upsert[]
+  readonly deletes: readonly DeletedRow[]
 }
 
 /** The rows of one generation. */
@@ -43,12 +52,15 @@ export interface Rows {
   /** Rows and tombstones, as they were written last, by `rowId`. What has been written is found at once. */
   load(keys: readonly RowKey[]): Promise<ReadonlyMap<string, LoadedRow | Tombstone>>
   /**
-   * Writes rows, and tombstones for those that are deleted, each by itself: where what is stored under its key is of a newer
-   * version, that stays, and counts as written. Both are one operation of the store, which no other write comes between.
+   * Writes rows, and tombstones for those that are deleted, each by itself: where what is stored under its key is of the same
+   * version or a newer one, that stays, and counts as written. To look and to write are one operation of the store, which no
+   * other write comes between.
    *
-   * When it answers all of them are written. When it fails any of them may be, and any may be written later.
+   * When it answers all of them are written. When it fails any of them may be, and any may be written later, or once more.
+   * @throws `project/store-unreachable` where it is not known what became of it, and it is to be tried again ·
+   * `project/store-failed`. So do all verbs.
    */
-  write(version: RowVersion, upserts: readonly Upsert[], deletes: readonly DeletedRow[]): Promise<void>
+  write(writes: RowWrites): Promise<void>
   /** Documents by key, in order; `null` where there is no row, or a tombstone. */
   get(keys: readonly RowKey[]): Promise<readonly (string | null)[]>
   /** As `View.list`. */

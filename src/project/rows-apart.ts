@@ -1,5 +1,5 @@
 import { type AnyProjection, BifoldError } from '../define/index.ts'
-import type { RowStore, Rows } from './row-store.ts'
+import type { RowStore, Rows, RowVersion, RowWrites } from './row-store.ts'
 import type { Upsert, View, ViewCommit, ViewShape, ViewStore } from './store.ts'
 import { lowestOf } from './store.ts'
 
@@ -22,10 +22,19 @@ export function rowsApart(
   { isApart = () => true }: RowsApartOptions = {},
 ): ViewStore {
   const apart = async (shape: ViewShape, view: View): Promise<View> =>
-    isApart(shape.projection) ? viewApart(view, await rows.open(shape, view.generation)) : view
-  const check = (shape: ViewShape): void => {
-    const purpose = isApart(shape.projection) ? inTransaction(shape) : undefined
+    shape.apart === undefined ? view : viewApart(view, await rows.open(shape, view.generation))
+  /** The shape as new generations of it are made. */
+  const placed = (shape: ViewShape): ViewShape => {
+    if (!isApart(shape.projection)) return shape
+    const purpose = inTransaction(shape)
     if (purpose !== undefined) throw needsTransactions(shape.projection.name, rows.kind, purpose)
+    return { ...shape, apart: rows.kind }
+  }
+  /** The shape with the place where a generation has its rows, if these are here. */
+  const found = async (shape: ViewShape, generation: number): Promise<ViewShape> => {
+    const all = await store.generations(shape.projection.name)
+    const isHere = all.find(one => one.generation === generation)?.apart === rows.kind
+    return isHere ? { ...shape, apart: rows.kind } : shape
   }
   /** Drops rows of generations that are not there any more: whoever dropped one has died in between. */
   const sweep = async (projection: string): Promise<void> => {
@@ -37,23 +46,29 @@ export function rowsApart(
   return {
     ...store,
     open: async (shape, generation) => {
-      check(shape)
-      const view = await store.open(shape, generation)
-      await sweep(shape.projection.name)
-      return apart(shape, view)
+      const own = generation === undefined ? placed(shape) : await found(shape, generation)
+      // What is left of a generation of this number was made from another history.
+      if (own.apart !== undefined) await sweep(shape.projection.name)
+      return apart(own, await store.open(own, generation))
     },
-    find: async (shape, generation) => apart(shape, await store.find(shape, generation)),
+    find: async (shape, generation) => {
+      const own = await found(shape, generation)
+      return apart(own, await store.find(own, generation))
+    },
     rebuild: async (shape, newest) => {
-      check(shape)
-      return apart(shape, await store.rebuild(shape, newest))
+      const own = placed(shape)
+      if (own.apart !== undefined) await sweep(shape.projection.name)
+      return apart(own, await store.rebuild(own, newest))
     },
+    known: async shape => store.known(isApart(shape.projection) ? { ...shape, apart: rows.kind } : shape),
     drop: async (projection, generation) => {
       const outcome = await store.drop(projection, generation)
       if (outcome === 'dropped' || outcome === 'unknown') await sweep(projection)
       return outcome
     },
     reset: async (projection, generation) => {
-      const isHere = (await rows.generations(projection)).includes(generation)
+      const all = await store.generations(projection)
+      const isHere = all.some(one => one.generation === generation && one.apart !== undefined)
       if (isHere) throw needsTransactions(projection, rows.kind, 'emptying a generation; rebuild it instead')
       return store.reset(projection, generation)
     },
@@ -83,6 +98,14 @@ function viewApart(view: View, rows: Rows): View {
     const at = await base.checkpoint(shard)
     return at.epoch === epoch && at.position === from.position && at.fingerprint === from.fingerprint
   }
+  /** How many writes there were under the epoch of each shard. */
+  const counts = new Map<number, RowVersion>()
+  const next = ({ shard, epoch }: Pick<ViewCommit, 'shard' | 'epoch'>): RowVersion => {
+    const last = counts.get(shard)
+    const version = { epoch, number: last?.epoch === epoch ? last.number + 1 : 1 }
+    counts.set(shard, version)
+    return version
+  }
   return {
     ...base,
     mayBeAhead: true,
@@ -90,19 +113,21 @@ function viewApart(view: View, rows: Rows): View {
     commit: async ({ upserts, deletes, ...commit }) => {
       // That saves work, and protects nothing: the version of each row does, and then the commit.
       if (!(await isHeld(commit))) return 'fenced'
-      const { epoch, to, madeAt = to.position } = commit
-      if (upserts.length > 0 || deletes.length > 0) await rows.write({ epoch, madeAt }, upserts, deletes)
+      const { to, madeAt = to.position } = commit
+      if (upserts.length > 0 || deletes.length > 0) {
+        await rows.write({ version: next(commit), madeAt, upserts, deletes })
+      }
       return base.commit({ ...commit, upserts: [], deletes: [] })
     },
     bulkLoad: async ({ pages, deletes, ...load }) => {
       if (!(await isHeld(load))) return 'fenced'
-      const version = { epoch: load.epoch, madeAt: load.to.position }
-      for await (const page of pages) {
-        await rows.write(version, page, [])
+      const write = async (writes: Partial<Pick<RowWrites, 'upserts' | 'deletes'>>): Promise<void> => {
         await load.rest?.()
+        await rows.write({ version: next(load), madeAt: load.to.position, upserts: [], deletes: [], ...writes })
       }
+      for await (const upserts of pages) await write({ upserts })
       const deleted = deletes?.() ?? []
-      if (deleted.length > 0) await rows.write(version, [], deleted)
+      for (let at = 0; at < deleted.length; at += pageRows) await write({ deletes: deleted.slice(at, at + pageRows) })
       return base.bulkLoad({ ...load, pages: none() })
     },
     get: async keys => {
@@ -122,5 +147,8 @@ function viewApart(view: View, rows: Rows): View {
     dependents: rows.dependents,
   }
 }
+
+/** Deleted rows of a bulk load that are written at once. */
+const pageRows = 500
 
 async function* none(): AsyncGenerator<readonly Upsert[]> {}

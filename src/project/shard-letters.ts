@@ -62,13 +62,13 @@ export async function openShardLetters(context: SessionContext, join?: JoinedRow
       lookedAt = runtime.elapsed()
       const requests = await view.letters.requests(shard, maxRequests)
       if (requests.length === 0) return
-      const { folding, turns, cache } = context
+      const { folding, turns, cache, types } = context
       for (const request of requests) {
         for (;;) {
           const now = runtime.now()
           const { letters } = view
           const drained = await drainLetters(request, {
-            ...{ projection, letters, log, now, folding, view, cache, turns },
+            ...{ projection, letters, log, types, now, folding, view, cache, turns },
             ...(join !== undefined && { join }),
           })
           await write(drained)

@@ -1,6 +1,6 @@
 import type { Position } from '../define/index.ts'
 import type { SetAside } from './aside.ts'
-import type { Slot } from './fold.ts'
+import { isFolded, type Slot } from './fold.ts'
 import type { Joined, JoinedRows } from './join.ts'
 import { passStages, type Staged, type StagesContext } from './pass-stages.ts'
 import { type Folded, type StandContext, standBeforeAll, standWhereStagesFail } from './stage-failures.ts'
@@ -33,14 +33,14 @@ export async function stageAll(context: StageAllContext): Promise<StagedAll> {
   /** Of keys that fail in this batch, where they do. */
   let failedAt: ReadonlyMap<string, Position> = new Map()
   const endOf = (slot: Slot): Position => (failedAt.get(rowId(slot)) ?? to + 1) - 1
-  const isOfRefs = (slot: Slot): boolean =>
-    slot.state != null && (failedAt.has(rowId(slot)) || (anew !== undefined && rowId(anew) === rowId(slot)))
+  const isAnew = (slot: Slot): boolean => anew !== undefined && rowId(anew) === rowId(slot)
+  const isOfRefs = (slot: Slot): boolean => slot.state != null && (failedAt.has(rowId(slot)) || isAnew(slot))
   const changed = (): readonly Slot[] => {
     failedAt = new Map(aside.failures().map(failure => [rowId(failure), failure.position]))
     const isChanged = (slot: Slot): boolean =>
-      slot.position > from ||
+      isFolded(slot, from) ||
       (join !== undefined && isOfRefs(slot)) ||
-      (view.mayBeAhead === true && failedAt.has(rowId(slot)))
+      (view.mayBeAhead === true && (failedAt.has(rowId(slot)) || isAnew(slot)))
     return cache.batch().filter(slot => !left.has(slot) && isChanged(slot))
   }
   const stages: StagesContext = {

@@ -107,6 +107,8 @@ export interface ViewShape {
   readonly past?: boolean
   /** The references to rows of other views. Default: none. */
   readonly refs?: readonly RefShape[]
+  /** Where its rows are apart: in which store of rows, by its kind. Another place makes another generation. Default: not apart. */
+  readonly apart?: string
   /** Of its states, where its rows are made of them: these are then stored beside the rows. */
   readonly stateColumns?: readonly Column[]
 }
@@ -267,7 +269,12 @@ export interface BulkLoad extends Omit<ViewCommit, 'upserts' | 'deletes' | 'roll
   readonly rest?: () => Promise<void>
 }
 
-export interface Upsert extends RowKey {
+interface WrittenRow extends RowKey {
+  /** Of a key that stands still: as of which position. Default: that of the commit. */
+  readonly madeAt?: Position
+}
+
+export interface Upsert extends WrittenRow {
   /** Of the last event that is in the row. It stays what it is where another view's row made this one new. */
   readonly position: number
   readonly row: Readonly<Record<string, unknown>>
@@ -280,7 +287,7 @@ export interface Upsert extends RowKey {
 }
 
 /** A row that is no more, whether there was one or not. */
-export interface DeletedRow extends RowKey {
+export interface DeletedRow extends WrittenRow {
   /** Of the last event of its key. */
   readonly position: number
 }

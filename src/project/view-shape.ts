@@ -50,10 +50,22 @@ function columns(schema: Schema<unknown>, place: string): readonly Column[] {
  * What a generation keeps beside its rows, as one string, which is empty where that is nothing: with other stages a
  * projection needs another generation.
  */
-export function stagesOf({ projection, stateColumns }: ViewShape): string {
+export function stagesOf({ projection, stateColumns, apart }: ViewShape): string {
   const rollups = Object.keys(projection.rollups).sort()
   const state = stateColumns === undefined ? '' : describe(stateColumns)
+  if (apart !== undefined) return JSON.stringify([state, rollups, apart])
   return state === '' && rollups.length === 0 ? '' : JSON.stringify([state, rollups])
+}
+
+/** Where the rows of a generation with these stages are apart: in which store of rows. */
+export function apartOf(stages: string): string | undefined {
+  return stages === '' ? undefined : (JSON.parse(stages) as readonly [string, readonly string[], string?])[2]
+}
+
+/** @throws `project/rows-elsewhere` where the rows of a generation are not where somebody asks for them. */
+export function mustBeWhere(shape: ViewShape, generation: number, apart: string | undefined): void {
+  if (shape.apart === apart) return
+  throw new BifoldError('project/rows-elsewhere', { projection: shape.projection.name, generation, apart: apart ?? '' })
 }
 
 /** Do two lists of columns make the same table? The order in which a schema names them does not count. */

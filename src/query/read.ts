@@ -146,10 +146,12 @@ async function readNative(
 ): Promise<Read<Found>> {
   const [first, ...others] = sources
   const serving = new Map(sources.map(({ view }) => [view.projection, view.generation]))
+  if (sources.some(({ view }) => view.native === undefined))
+    throw invalid(query, 'not all of its views can be asked by the client of their store')
   const before = await Promise.all(others.map(async ({ view }) => lowestOf(await view.checkpoints())))
   try {
     const read = await first?.view.native?.run(tenant, serving, run)
-    if (read === undefined) throw invalid(query, 'its view has no native client')
+    if (read === undefined) throw invalid(query, 'it names no view')
     return { value: { verb: 'native', value: read.value }, asOf: lowestOf([read.asOf, ...before]) }
   } catch (cause) {
     throw failed(query, cause)

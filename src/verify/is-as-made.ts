@@ -27,9 +27,13 @@ export async function isAsMade(
   const { position } = await view.checkpoint(shardOf(row, view.shards))
   const stored = (await view.load([row])).get(rowId(row))
   const standing = await view.letters.find(row)
-  // A parked key whose row is no further is what it was compared with.
-  if (standing !== undefined && (stored?.position ?? 0) < standing.position) return false
-  const through: Position = Math.max(position, stored?.madeAt ?? 0)
+  const isFurther = standing !== undefined && (stored?.position ?? 0) >= standing.position
+  // Whoever carries out what is asked for has written the row, and not yet said so.
+  if (isFurther && (await view.letters.openRequests(row)) === 0) return false
+  const isStanding = standing !== undefined && !isFurther
+  const through: Position = isStanding
+    ? standing.position - 1
+    : Math.max(position, stored?.position ?? 0, stored?.madeAt ?? 0)
   const folded = { ...row, skips: await skipsOf(on, projection, view, row) }
   let state: Row | null = null
   let last: Position = 0
@@ -39,12 +43,16 @@ export async function isAsMade(
   })
   if (failed !== undefined) return false
   let made: Row | null = state
-  if (makeFolding(viewShapeOf(projection)).stages?.present !== undefined) {
-    await foldRow<Row>(on, projection, folded, through, (_, after) => {
+  const { stages } = makeFolding(viewShapeOf(projection))
+  /** Its row is made with rows of other views as they were at some time, or with one that stands still itself. */
+  let isAnyDoc = isStanding && stages?.refKeys !== undefined
+  if (stages?.present !== undefined && !isAnyDoc) {
+    const failure = await foldRow<Row>(on, projection, folded, through, (_, after) => {
       made = after
     })
+    isAnyDoc = failure !== undefined
   }
   if (made === null || state === null) return stored === undefined || stored.doc === null
   const isState = stored?.state === undefined || stored.state === encodeRow(state)
-  return stored?.doc === encodeRow(made) && isState && stored.position === last
+  return (isAnyDoc || stored?.doc === encodeRow(made)) && isState && stored?.position === last
 }

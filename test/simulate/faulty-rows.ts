@@ -24,10 +24,10 @@ function faulty(inner: Rows, machine: Machine, faults: () => Faults): Rows {
   return {
     ...remote('rows', inner, machine, gone),
     // Each goes its own way: of those that are written at once some come late, some twice and some never.
-    write: async (version, upserts, deletes) => {
+    write: async ({ upserts, deletes, ...others }) => {
       const writes = [
-        ...upserts.map(row => () => inner.write(version, [row], [])),
-        ...deletes.map(row => () => inner.write(version, [], [row])),
+        ...upserts.map(row => () => inner.write({ ...others, upserts: [row], deletes: [] })),
+        ...deletes.map(row => () => inner.write({ ...others, upserts: [], deletes: [row] })),
       ]
       for (const write of writes) if (machine.hit(faults().late)) machine.again('rows.write', write, straysMs)
       await Promise.all(writes.map(write => machine.call('rows.write', write, gone)))

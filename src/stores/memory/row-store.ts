@@ -4,6 +4,7 @@ import {
   type RowStore,
   type Rows,
   type RowVersion,
+  type RowWrites,
   rowId,
   type Tombstone,
   type Upsert,
@@ -45,7 +46,7 @@ interface Kept {
 }
 
 /** What is stored under a key. */
-type Stored = RowVersion & ({ readonly upsert: Upsert } | { readonly tombstone: DeletedRow })
+type Stored = Pick<RowWrites, 'version' | 'madeAt'> & ({ readonly upsert: Upsert } | { readonly tombstone: DeletedRow })
 
 function makeRows({ projection: { shards }, columns }: ViewShape): Kept {
   let isDropped = false
@@ -55,7 +56,7 @@ function makeRows({ projection: { shards }, columns }: ViewShape): Kept {
   const put = (one: Stored): void => {
     const id = rowId('upsert' in one ? one.upsert : one.tombstone)
     const there = stored.get(id)
-    if (!isDropped && (there === undefined || !isNewer(there, one))) stored.set(id, one)
+    if (!isDropped && (there === undefined || isNewer(one.version, there.version))) stored.set(id, one)
   }
   const own: Rows = {
     load: async keys =>
@@ -65,9 +66,9 @@ function makeRows({ projection: { shards }, columns }: ViewShape): Kept {
           return one === undefined ? [] : [[id, loaded(one)] as const]
         }),
       ),
-    write: async (version, upserts, deletes) => {
-      for (const upsert of upserts) put({ ...version, upsert })
-      for (const tombstone of deletes) put({ ...version, tombstone })
+    write: async ({ version, madeAt, upserts, deletes }) => {
+      for (const { madeAt: own = madeAt, ...upsert } of upserts) put({ version, madeAt: own, upsert })
+      for (const { madeAt: own = madeAt, ...tombstone } of deletes) put({ version, madeAt: own, tombstone })
     },
     get: async keys => {
       const found = rows()
@@ -94,5 +95,5 @@ function loaded(one: Stored): LoadedRow | Tombstone {
 }
 
 function isNewer(one: RowVersion, other: RowVersion): boolean {
-  return one.epoch > other.epoch || (one.epoch === other.epoch && one.madeAt > other.madeAt)
+  return one.epoch > other.epoch || (one.epoch === other.epoch && one.number > other.number)
 }

@@ -6,6 +6,7 @@ import {
   type LoadProgress,
   lowestOf,
   mustBeFor,
+  mustBeWhere,
   rowId,
   type ShardCheckpoint,
   type ShardLoad,
@@ -44,9 +45,11 @@ export function memoryViewStore({ runtime = systemRuntime }: { readonly runtime?
   const find = (projection: string, generation: number): Kept | undefined =>
     of(projection).find(({ view }) => view.generation === generation)
 
-  const mustFind = (projection: string, generation: number): View => {
+  const mustFind = (shape: ViewShape, generation: number): View => {
+    const projection = shape.projection.name
     const asked = find(projection, generation)
     if (asked === undefined) throw new BifoldError('project/generation-dropped', { projection, generation })
+    mustBeWhere(shape, generation, asked.shape.apart)
     return asked.view
   }
   /** Whatever was skipped, in generations that were dropped too. */
@@ -83,13 +86,13 @@ export function memoryViewStore({ runtime = systemRuntime }: { readonly runtime?
     open: async (shape, generation) => {
       mustBeFor('memory', shape.projection)
       const { name } = shape.projection
-      if (generation !== undefined) return mustFind(name, generation)
+      if (generation !== undefined) return mustFind(shape, generation)
       const known = of(name).findLast(candidate => isOfShape(candidate.shape, shape))
       return known?.view ?? make(shape)
     },
-    find: async ({ projection }, generation) => {
-      mustBeFor('memory', projection)
-      return mustFind(projection.name, generation)
+    find: async (shape, generation) => {
+      mustBeFor('memory', shape.projection)
+      return mustFind(shape, generation)
     },
     rebuild: async (shape, newest = Number.POSITIVE_INFINITY) => {
       const { name } = shape.projection
@@ -114,6 +117,7 @@ export function memoryViewStore({ runtime = systemRuntime }: { readonly runtime?
           definition: shape.definition,
           rowShape: shape.rowShape,
           sums: shape.sums ?? {},
+          ...(shape.apart !== undefined && { apart: shape.apart }),
           active: active.get(name) === view.generation,
           served,
           setAside,
