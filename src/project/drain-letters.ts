@@ -127,7 +127,7 @@ async function fold(
 
 /**
  * Is the row of a parked key further than where that stands? Where rows may be ahead, one that somebody has folded on who
- * died before that was committed is; and what he was asked for need not be what is asked for now.
+ * died before that was committed is; and what he was asked for need not be what is to be done.
  */
 async function standsFurther(standing: ListedKey, { view, cache }: DrainLettersContext): Promise<boolean> {
   if (view.mayBeAhead !== true) return false

@@ -6,7 +6,7 @@ import type { RowStore, Rows, RowWrites } from './row-store.ts'
 import { rowsApart } from './rows-apart.ts'
 import type { ViewStore } from './store.ts'
 
-export const never = <T>(): Promise<T> => new Promise(() => undefined)
+const never = <T>(): Promise<T> => new Promise(() => undefined)
 
 /** Is handed what is about to be written, and what sends it: answers instead of it, or nothing. */
 type Hook = (writes: RowWrites, send: () => Promise<void>) => Promise<void> | undefined

@@ -66,8 +66,8 @@ export const ofRows: readonly Mutation[] = [
   {
     breaks: 'the row of a key that fails is written as it stands',
     file: 'src/project/stage-all.ts',
-    text: '(failedAt.has(rowId(slot)) || isAnew(slot))',
-    replacement: 'isAnew(slot)',
+    text: 'view.mayBeAhead === true && (failedAt.has(rowId(slot)) || isAnew(slot))',
+    replacement: 'view.mayBeAhead === true && isAnew(slot)',
     simulation: 'No seed of a thousand comes to it.',
     tests: [batchTests],
   },
