@@ -68,14 +68,8 @@ export async function prepareBatch(page: Page, from: Anchor, context: BatchConte
     from: from.position,
     to: to.position,
   })
-  /** Rows that stand still are as of before the event at which they do. */
-  const standing = new Map(
-    view.mayBeAhead === true ? aside.failures().map(failure => [rowId(failure), failure.position - 1]) : [],
-  )
-  const madeAt = (slot: Slot) => {
-    const position = standing.get(rowId(slot))
-    return position === undefined ? {} : { madeAt: position }
-  }
+  const isApart = view.mayBeAhead === true
+  const asOf = isApart ? whereKeysStand(aside) : <Written extends RowKey>(row: Written): Written => row
   const upserts: Upsert[] = []
   const deletes: DeletedRow[] = []
   let writtenBytes = 0
@@ -85,25 +79,24 @@ export async function prepareBatch(page: Page, from: Anchor, context: BatchConte
     const row = staged.rows[n] ?? null
     slot.stored = row
     if (row === null || state == null) {
-      deletes.push({ tenant, key, position, ...madeAt(slot) })
+      deletes.push(asOf({ tenant, key, position }))
       return
     }
-    const upsert = { ...upsertOf(slot, row, presents, staged.joined?.get(slot)), ...madeAt(slot) }
+    const upsert = upsertOf(slot, row, presents, staged.joined?.get(slot))
     // An event that was routed and not folded left its row as it was, but for the rows that this one refers to.
     const isSame = !isFolded(slot, from.position) && stored !== null && encodeRow(stored) === upsert.doc
     // What others may still write of it has to be older than what is there.
-    if (isSame && view.mayBeAhead !== true) return
-    upserts.push(upsert)
+    if (isSame && !isApart) return
+    upserts.push(asOf(upsert))
     const bytes = upsert.doc.length + (upsert.state?.length ?? 0)
     cache.weigh(slot, bytes)
     writtenBytes += bytes
   })
-  for (const slot of view.mayBeAhead === true ? cache.batch() : []) {
-    if (!left.has(rowId(slot))) continue
-    const asItStands = asStored(slot, presents)
+  for (const slot of isApart ? cache.batch().filter(one => left.has(rowId(one))) : []) {
     const { tenant, key, position } = slot
-    if (asItStands === undefined) deletes.push({ tenant, key, position, ...madeAt(slot) })
-    else upserts.push({ ...asItStands, ...madeAt(slot) })
+    const asItStands = asStored(slot, presents)
+    if (asItStands === undefined) deletes.push(asOf({ tenant, key, position }))
+    else upserts.push(asOf(asItStands))
   }
   const { rollups } = staged
   const past = keeper?.past() ?? []
@@ -112,6 +105,15 @@ export async function prepareBatch(page: Page, from: Anchor, context: BatchConte
     ...{ to, upserts, deletes, rollups, past, writtenBytes },
     ...(failure !== undefined && { failure }),
     ...(setAside !== undefined && { setAside }),
+  }
+}
+
+/** Rows of keys that fail are as of before the event at which these stand, whatever else the batch holds. */
+function whereKeysStand(aside: Aside) {
+  const standing = new Map(aside.failures().map(failure => [rowId(failure), failure.position - 1]))
+  return <Written extends RowKey>(row: Written): Written => {
+    const madeAt = standing.get(rowId(row))
+    return madeAt === undefined ? row : { ...row, madeAt }
   }
 }
 
@@ -145,7 +147,7 @@ export async function loadRows(view: Pick<View, 'load'>, slots: readonly Slot[])
     slot.stored = loaded?.doc == null ? null : decodeRow(loaded.doc)
     slot.state = loaded?.state === undefined ? slot.stored : decodeRow(loaded.state)
     slot.position = loaded?.position ?? 0
-    if (loaded?.madeAt !== undefined) slot.loaded = loaded
+    if (loaded?.madeAt !== undefined) slot.loaded = { position: loaded.position, madeAt: loaded.madeAt }
   }
 }
 

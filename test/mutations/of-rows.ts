@@ -74,8 +74,8 @@ export const ofRows: readonly Mutation[] = [
   {
     breaks: 'the row of a key that cannot be made any more is written as it is',
     file: 'src/project/prepare-batch.ts',
-    text: 'of view.mayBeAhead === true ? cache.batch() : []) {',
-    replacement: 'of [] as Slot[]) {',
+    text: 'of isApart ? cache.batch().filter(',
+    replacement: 'of false ? cache.batch().filter(',
     simulation: 'No seed of a thousand comes to it.',
     tests: [rowsApartTests],
   },
