@@ -4,7 +4,7 @@ import type { View } from './store.ts'
 export interface Pruner {
   /** So many entries were added. */
   kept(entries: number): void
-  /** Resolves when nothing is under way. */
+  /** Begins nothing more, and resolves when nothing is under way: what is left goes another time. */
   done(): Promise<void>
 }
 
@@ -15,10 +15,11 @@ const entriesAtOnce = 1000
 export function makePruner(view: Pick<View, 'prune' | 'keepsPast'>): Pruner {
   let entries = 0
   let pruning: Promise<void> | undefined
+  let isOver = false
   // What is not pruned now is pruned another time.
   const prune = (): void => {
     const all = async (): Promise<void> => {
-      while ((await view.prune(entriesAtOnce)) === entriesAtOnce);
+      while ((await view.prune(entriesAtOnce)) === entriesAtOnce && !isOver);
     }
     pruning = all()
       .catch(() => undefined)
@@ -34,6 +35,9 @@ export function makePruner(view: Pick<View, 'prune' | 'keepsPast'>): Pruner {
       entries = 0
       prune()
     },
-    done: async () => pruning,
+    done: async () => {
+      isOver = true
+      await pruning
+    },
   }
 }
