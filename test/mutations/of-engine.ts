@@ -197,7 +197,7 @@ export const ofEngine: readonly Mutation[] = [
     file: 'src/project/join.ts',
     text: 'Math.max(position, pastFrom)',
     replacement: 'position',
-    simulation: true,
+    simulation: 'Few seeds in a thousand come to it, or none.',
     tests: [projectorTests],
   },
   {
