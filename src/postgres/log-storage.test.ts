@@ -210,6 +210,7 @@ describePostgres('a server', () => {
     log.onReconnect(() => reconnects++)
     const callers = 8
     const rounds = 60
+    let appended = 0
     let done = false
     const cutting = (async () => {
       const knife = await openPostgres(url)
@@ -224,16 +225,17 @@ describePostgres('a server', () => {
     })()
     await Promise.all(
       Array.from({ length: callers }, async (_, caller) => {
-        for (let n = 0; n < rounds; n++) {
+        // Until a connection was cut: on a fast machine all is appended before the knife is there.
+        for (let n = 0; n < rounds || reconnects === 0; n++) {
           const outcome = await append(log, `s${caller}`, n, `${caller}-${n}`)
           expect(outcome).toMatchObject({ kind: 'appended', version: n + 1 })
+          appended++
         }
       }),
     )
     done = true
     await cutting
-    expect((await log.head()).position).toBe(callers * rounds)
-    expect(reconnects).toBeGreaterThan(0)
+    expect((await log.head()).position).toBe(appended)
     await log.close()
     await database.close()
     await drop()
