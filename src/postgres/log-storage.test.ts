@@ -236,6 +236,7 @@ describePostgres('a server', () => {
     done = true
     await cutting
     expect((await log.head()).position).toBe(appended)
+    expect(reconnects).toBeGreaterThan(0)
     await log.close()
     await database.close()
     await drop()

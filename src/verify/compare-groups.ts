@@ -7,6 +7,16 @@ import type { SumId } from './sum-digests.ts'
 import { type SumsRead, sumsSideBySide } from './sums-side-by-side.ts'
 import { keepFirst, makeTurns } from './turns.ts'
 
+/** How many there are, would be, and would change in which way. */
+export interface PlannedCounts {
+  readonly before: number
+  readonly after: number
+  readonly same: number
+  readonly changed: number
+  readonly added: number
+  readonly removed: number
+}
+
 /** How the rollups of a view would change. */
 export interface PlannedRollups {
   /** By their names. Groups are compared of none of these. */
@@ -15,14 +25,7 @@ export interface PlannedRollups {
   /** Those whose sums would have other names; or whose `sum`, which does not say their names outright, is another one. */
   readonly changed: readonly string[]
   /** Groups of all others, in all tenants. One is the same where its sums are, however many rows add up to them. */
-  readonly groups: {
-    readonly before: number
-    readonly after: number
-    readonly same: number
-    readonly changed: number
-    readonly added: number
-    readonly removed: number
-  }
+  readonly groups: PlannedCounts
   /** The first groups that would change, in the order of rollups, tenants and groups. */
   readonly samples: readonly PlannedGroup[]
 }

@@ -1,5 +1,5 @@
 export type { Difference } from './compare.ts'
-export type { GroupSums, PlannedGroup, PlannedRollups } from './compare-groups.ts'
+export type { GroupSums, PlannedCounts, PlannedGroup, PlannedRollups } from './compare-groups.ts'
 export type { SumDifference, SumSide } from './compare-sums.ts'
 export type { Estimate } from './estimate.ts'
 export {

@@ -11,7 +11,7 @@ import {
   type ViewShape,
   viewShapeOf,
 } from '../project/index.ts'
-import { compareGroups, type PlannedRollups } from './compare-groups.ts'
+import { compareGroups, type PlannedCounts, type PlannedRollups } from './compare-groups.ts'
 import { type Estimate, type Estimating, makeEstimate } from './estimate.ts'
 import { type Change, changesOf } from './explain.ts'
 import { compareKeys } from './fold-in-passes.ts'
@@ -56,14 +56,7 @@ export interface Plan {
    * several parts, for the first of them.
    */
   readonly asOf: readonly Anchor[]
-  readonly rows: {
-    readonly before: number
-    readonly after: number
-    readonly same: number
-    readonly changed: number
-    readonly added: number
-    readonly removed: number
-  }
+  readonly rows: PlannedCounts
   /** Keys that stand still in the generation that serves, and would again. Their rows count, and are not compared. */
   readonly parkedKeys: number
   /** The first rows that would change, in the order of tenants and keys. */
