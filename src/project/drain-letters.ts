@@ -103,7 +103,9 @@ async function fold(
     if (await standsFurther(standing, own)) {
       const error = await foldToWhereItStands(standing, skips, own)
       if (error !== undefined) return { error }
-      asItStood = await prepareBatch({ events: [], through: from, atHead: false }, from, { ...own, aside })
+      const before = { events: [], through: from, atHead: false }
+      // Of an aside of its own: that no row can be made of it any more keeps none of what waits from being folded.
+      asItStood = await prepareBatch(before, from, { ...own, aside: makeAside(projection, { skips }) })
     }
     const events = await log.readAt(positions)
     return { events, through: { position: positions.at(-1) ?? 0, fingerprint: '' }, atHead: false }
